@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lens/plan.h - a recipe and a source, compiled: for every tensor of the view
+ * the pieces it is made of.
+ *
+ * Compiling may refuse, naming key and reason; afterwards making a range of a
+ * tensor can fail only for reasons of the outside world (EIO).  Immutable once
+ * compiled: any thread, no lock.
+ */
+#ifndef LENS_PLAN_H
+#define LENS_PLAN_H
+
+#include "lens/recipe.h"
+
+struct lens_plan_opts {
+	bool reverse;          /* native -> hf */
+	bool strict;           /* every warning is a refusal */
+	enum lens_dtype dtype; /* --dtype; LENS_DTYPE_INVALID: not given */
+	size_t n_set;
+	const char *const *set; /* --set: "NAME=VALUE" */
+	const char *exclude;    /* regular expression on keys of the view; NULL:
+				   none */
+};
+
+/* A tensor of the view. */
+struct lens_out {
+	struct lens_tensor t;  /* key, dtype, shape, size; no chunks */
+	struct lens_virtual v; /* what it is made of */
+};
+
+/* What became of a source key. */
+enum lens_fate {
+	LENS_FATE_MAPPED, /* a rule, a rename or a codec made it part of @into
+			   */
+	LENS_FATE_PASSED, /* no rule matched: as it is */
+	LENS_FATE_COMPANION, /* used to decode @into */
+	LENS_FATE_DROPPED,   /* by rule @rule */
+	LENS_FATE_EXCLUDED,  /* by --exclude */
+};
+struct lens_key_fate {
+	const struct lens_tensor *t;
+	enum lens_fate fate;
+	const char *into; /* a key of the view; NULL if dropped */
+	const char *rule; /* the pattern or the codec's name; NULL if passed */
+};
+
+struct lens_plan;
+
+/* @ckpt and @recipe are borrowed and must outlive the plan. */
+int lens_plan_compile(const struct lens_ckpt *ckpt,
+		      const struct lens_recipe *recipe,
+		      const struct lens_plan_opts *opts,
+		      struct lens_notes *notes, struct lens_plan **ret,
+		      struct lens_err *err) LENS_MUST_CHECK;
+void lens_plan_free(struct lens_plan *p); /* NULL is fine */
+LENS_DEFINE_CLEANUP(struct lens_plan *, lens_plan_free)
+
+size_t lens_plan_count(const struct lens_plan *p);
+const struct lens_out *lens_plan_at(const struct lens_plan *p,
+				    size_t i); /* in natural order of keys */
+uint32_t lens_plan_find(const struct lens_plan *p,
+			const char *key); /* LENS_NONE */
+const struct lens_ckpt *lens_plan_ckpt(const struct lens_plan *p);
+const struct lens_recipe *lens_plan_recipe(const struct lens_plan *p);
+/* Of the source, in its order. */
+size_t lens_plan_keys(const struct lens_plan *p);
+const struct lens_key_fate *lens_plan_key(const struct lens_plan *p, size_t i);
+/* Does the view's config.json lose its quantization_config? */
+bool lens_plan_dequantizes(const struct lens_plan *p);
+
+/*
+ * Bytes [off, off + n) of output @i into @buf, made from the source without
+ * any cache.  The range must be inside the tensor.  Works in pieces of bounded
+ * size: about 1 MiB of its own memory a thread, whatever n is.
+ */
+int lens_plan_read(const struct lens_plan *p, size_t i, uint64_t off, size_t n,
+		   void *buf, struct lens_err *err) LENS_MUST_CHECK;
+
+/*
+ * A panel: the part of an output tensor that is cheap to make at once and dear
+ * to make in slices (a transposed expert matrix, at most 32 MiB in memory).
+ * In memory it may be moved but not decoded.
+ */
+struct lens_panel {
+	uint32_t out;      /* which output tensor */
+	uint32_t index;    /* which of its panels */
+	uint64_t off, n;   /* the bytes of the output it stands for */
+	size_t size;       /* its bytes in memory */
+	unsigned elem;     /* bytes of an element in memory */
+	unsigned n_strips; /* it is made of, each alone */
+};
+#define LENS_PANEL_MAX (32u << 20)
+
+/* The panel that byte @off of output @i belongs to, at most @max bytes in
+ * memory; false where reading directly is as cheap. Same @max, same panels. */
+bool lens_plan_panel(const struct lens_plan *p, size_t i, uint64_t off,
+		     size_t max, struct lens_panel *ret);
+/* Make one strip, in @mem, which has panel->size bytes. */
+int lens_plan_fill(const struct lens_plan *p, const struct lens_panel *panel,
+		   unsigned strip, void *mem,
+		   struct lens_err *err) LENS_MUST_CHECK;
+/* Bytes [off, off + n) of the output (inside the panel's) from a finished
+ * panel. */
+int lens_plan_take(const struct lens_plan *p, const struct lens_panel *panel,
+		   const void *mem, uint64_t off, size_t n, void *buf,
+		   struct lens_err *err) LENS_MUST_CHECK;
+
+/* What output @i is made of, one line: "transpose(1,2) fp8[...] <- key". */
+void lens_plan_describe(const struct lens_plan *p, size_t i,
+			struct lens_buf *out);
+/* Tab-separated, stable: key, dtype, shape, how it is made; a line an output.
+ */
+void lens_plan_dump(const struct lens_plan *p, struct lens_buf *out);
+/* The recipe in force, parameters resolved, as JSON. */
+void lens_plan_recipe_json(const struct lens_plan *p, struct lens_buf *out);
+
+#endif
