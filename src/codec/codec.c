@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * codec.c - the table of codecs.  A new one is a file and a line here.
+ */
+#include "codec/codecs.h"
+
+static const struct lens_codec *const codecs[] = {
+	&lens_codec_fp8,
+};
+
+size_t lens_codec_count(void)
+{
+	return LENS_ARRAY_SIZE(codecs);
+}
+
+const struct lens_codec *lens_codec_at(size_t i)
+{
+	return codecs[i];
+}
+
+const struct lens_codec *lens_codec_find(const char *name)
+{
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(codecs); i++)
+		if (strcmp(codecs[i]->name, name) == 0)
+			return codecs[i];
+	return NULL;
+}
+
+unsigned lens_stored_code_size(const struct lens_stored *s)
+{
+	return lens_dtype_bits(s->weight->dtype) / 8;
+}
