@@ -24,7 +24,7 @@ struct lens_captures {
 
 struct lens_pattern;
 
-/* @at (may be NULL) gets the byte in @text that is wrong. */
+/* EBADMSG saying what is wrong with @text. The pattern lives in @arena. */
 int lens_pattern_parse(const char *text, struct lens_arena *arena,
 		       struct lens_pattern **ret,
 		       struct lens_err *err) LENS_MUST_CHECK;
@@ -37,7 +37,12 @@ bool lens_pattern_match(const struct lens_pattern *p, const char *key,
 char *lens_pattern_make(const struct lens_pattern *p,
 			const struct lens_captures *caps,
 			struct lens_arena *arena);
+/* Where @p names a capture that @other restricts to alternatives, so does @p.
+ */
+void lens_pattern_inherit(struct lens_pattern *p,
+			  const struct lens_pattern *other);
 bool lens_pattern_has(const struct lens_pattern *p, const char *capture);
+/* The names of its captures, each once; how many there are. */
 size_t lens_pattern_captures(const struct lens_pattern *p, const char **names,
 			     size_t room);
 
@@ -51,8 +56,9 @@ struct lens_param {
 	size_t n_config;
 	const char *const *config; /* paths in config.json */
 	const char *fallback; /* its default; NULL: none, and needing it is an
-				 error */
-	size_t n_native;
+	size_t n_values;
+	const char *const *values; /* what it may be; none: anything */
+	error * / size_t n_native;
 	struct lens_choice { /* reverse: @value if a native key matches */
 		const char *value;
 		struct lens_pattern *native_has;
@@ -116,17 +122,13 @@ struct lens_recipe {
 	size_t n_params;
 	const struct lens_param *params;
 	size_t n_drops, n_codecs, n_names, n_rules, n_casts, n_fills;
-	const struct lens_rule *drops; /* one side each; no ops */
-	const struct lens_codec_use *codecs;
-	const struct lens_rule *names; /* renames only */
-	const struct lens_rule *rules;
-	const struct lens_rule *casts; /* native pattern, one cast op */
-	const struct lens_fill_rule *fills;
-	bool keeps_config;      /* quantization_config stays where it is */
-	size_t n_never, n_keep; /* quantize: which keys are not, and what the
-				   config says of it */
-	struct lens_pattern *const *never;
-	const char *const *keep;
+	struct lens_rule *drops; /* one side each; no ops */
+	struct lens_codec_use *codecs;
+	struct lens_rule *names; /* renames only */
+	struct lens_rule *rules;
+	struct lens_rule *casts; /* native pattern, one cast op */
+	struct lens_fill_rule *fills;
+	bool keeps_config; /* quantization_config stays where it is */
 };
 
 /* @origin names the text in messages (a file, or "recipe NAME"). EBADMSG. */

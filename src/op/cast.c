@@ -44,6 +44,8 @@ static const struct lens_producer *stepped(const struct lens_producer *p,
 
 	if (last[0] == p)
 		return last[1];
+	if (p->n_steps == LENS_STEPS)
+		return NULL;
 	q = lens_arena_alloc(arena, sizeof(*q));
 	if (!q)
 		return NULL;
@@ -76,7 +78,10 @@ static int map(const struct lens_op_args *args, const struct lens_virtual *in,
 		*out = *in;
 		out->whole = stepped(in->whole, args->dtype, last, arena);
 		if (!out->whole)
-			return lens_fail(err, ENOMEM, "no memory for a cast");
+			return lens_fail(
+				err, ENOMEM,
+				"more than %d casts in a row, or no memory",
+				LENS_STEPS);
 	} else {
 		if (lens_op_start(in, in->rank, in->n_pieces, arena, out,
 				  &pieces, &shape, err) < 0)
@@ -87,7 +92,9 @@ static int map(const struct lens_op_args *args, const struct lens_virtual *in,
 						 args->dtype, last, arena);
 			if (!pieces[i].from)
 				return lens_fail(err, ENOMEM,
-						 "no memory for a cast");
+						 "more than %d casts in a row, "
+						 "or no memory",
+						 LENS_STEPS);
 		}
 	}
 	out->dtype = args->dtype;
