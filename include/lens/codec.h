@@ -66,6 +66,8 @@ struct lens_codec {
 				--codecs` */
 	const char *const
 		*options; /* names a recipe may give, NULL at the end */
+	/* quant_method values of config.json it stands for, NULL at the end */
+	const char *const *methods;
 
 	/* Check a recipe's options; @at says where they stand. */
 	int (*parse)(const cJSON *options, struct lens_arena *arena,

@@ -55,10 +55,10 @@ struct lens_param {
 		option; /* --dtype for "dtype", else --set NAME=V; NULL: none */
 	size_t n_config;
 	const char *const *config; /* paths in config.json */
-	const char *fallback; /* its default; NULL: none, and needing it is an
+	const char *fallback;      /* NULL: none, and needing it fails */
 	size_t n_values;
 	const char *const *values; /* what it may be; none: anything */
-	error * / size_t n_native;
+	size_t n_native;
 	struct lens_choice { /* reverse: @value if a native key matches */
 		const char *value;
 		struct lens_pattern *native_has;

@@ -36,6 +36,8 @@ static const char *const options[] = { "weights",  "block", "surplus",
 				       "unscaled", "lone",  "out",
 				       NULL };
 
+static const char *const methods[] = { "fp8", NULL };
+
 /* Is option @name @yes (true), @no or not given (false)? */
 static int choose(const cJSON *o, const char *name, const char *yes,
 		  const char *no, bool *ret, struct lens_err *err)
@@ -369,6 +371,7 @@ const struct lens_codec lens_codec_fp8 = {
 	.summary = "FP8 codes (or any float) times a scale: one a tensor, one "
 		   "an expert, or one a block",
 	.options = options,
+	.methods = methods,
 	.parse = parse,
 	.configure = configure,
 	.bind = bind,

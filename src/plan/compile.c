@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compile.c - the stages up to the renames: what is dropped unread, which
+ * tensors belong together, and what they are called on the other side.
+ */
+#include "plan/state.h"
+
+#include <errno.h>
+
+int lens_items_add(struct lens_items *items, const struct lens_item *item,
+		   struct lens_err *err)
+{
+	if (items->n == items->room) {
+		size_t room = items->room ? items->room * 2 : 256;
+		struct lens_item *v = realloc(items->v, room * sizeof(*v));
+
+		if (!v)
+			return lens_fail(err, ENOMEM,
+					 "no memory for %zu tensors", room);
+		items->v = v;
+		items->room = room;
+	}
+	items->v[items->n++] = *item;
+	return 0;
+}
+
+static void items_fini(struct lens_items *items)
+{
+	free(items->v);
+}
+
+static int index_sources(struct lens_plan *p, struct lens_err *err)
+{
+	size_t n = lens_ckpt_count(p->ckpt);
+
+	p->fates = lens_arena_alloc(&p->arena, (n ? n : 1) * sizeof(*p->fates));
+	if (!p->fates)
+		return lens_fail(err, ENOMEM, "no memory for %zu tensors", n);
+	for (size_t i = 0; i < n; i++) {
+		p->fates[i].t = lens_ckpt_at(p->ckpt, i);
+		p->fates[i].fate = LENS_FATE_PASSED;
+		if (lens_map_add(&p->sources, p->fates[i].t->name,
+				 (uint32_t)i) < 0)
+			return lens_fail(err, ENOMEM,
+					 "no memory for %zu tensors", n);
+	}
+	return 0;
+}
+
+static const char *string_in(const cJSON *config, const char *path)
+{
+	return cJSON_GetStringValue(lens_json_at(config, path));
+}
+
+/* A quant_method that none of the recipe's codecs stands for is refused. */
+static int check_method(const struct lens_plan *p, struct lens_err *err)
+{
+	const cJSON *config = lens_ckpt_config(p->ckpt);
+	const char *method =
+		string_in(config, "quantization_config.quant_method");
+
+	if (!method)
+		method = string_in(
+			config, "text_config.quantization_config.quant_method");
+	if (!method || p->recipe->keeps_config || p->in != LENS_HF)
+		return 0;
+	for (size_t i = 0; i < p->recipe->n_codecs; i++)
+		for (const char *const *m = p->recipe->codecs[i].codec->methods;
+		     *m; m++)
+			if (strcmp(*m, method) == 0)
+				return 0;
+	return lens_fail(err, EOPNOTSUPP,
+			 "config.json: quantization_config.quant_method is "
+			 "'%s', which recipe %s does not decode",
+			 LENS_SHOW(method), p->recipe->name);
+}
+
+/* The recipe's codecs, with their options as config.json completes them. */
+static int open_codecs(struct lens_plan *p, struct lens_err *err)
+{
+	const struct lens_recipe *r = p->recipe;
+
+	p->codec = lens_arena_alloc(&p->arena, (r->n_codecs ? r->n_codecs : 1) *
+						       sizeof(*p->codec));
+	if (!p->codec)
+		return lens_fail(err, ENOMEM, "no memory for codecs");
+	for (size_t i = 0; i < r->n_codecs; i++) {
+		const struct lens_codec *c = r->codecs[i].codec;
+
+		if (c->parse(r->codecs[i].options, &p->arena, &p->codec[i],
+			     err) < 0)
+			return lens_wrap(err, "codec %s", c->name);
+		if (c->configure && lens_ckpt_config(p->ckpt) &&
+		    c->configure(p->codec[i], lens_ckpt_config(p->ckpt), err) <
+			    0)
+			return -err->code;
+	}
+	return 0;
+}
+
+/* "out" of a codec's options. */
+static int codec_out(const struct lens_plan *p, size_t i, enum lens_dtype *ret,
+		     struct lens_err *err)
+{
+	const char *out = cJSON_GetObjectItemCaseSensitive(
+				  p->recipe->codecs[i].options, "out")
+				  ->valuestring;
+
+	*ret = lens_dtype_parse(out);
+	return *ret != LENS_DTYPE_INVALID ?
+		       0 :
+		       lens_plan_param_dtype(p, out, ret, err);
+}
+
+static const struct lens_rule *drop_rule(const struct lens_plan *p,
+					 const char *key)
+{
+	for (size_t i = 0; i < p->recipe->n_drops; i++) {
+		const struct lens_rule *r = &p->recipe->drops[i];
+
+		if (!lens_plan_when(p, &r->when))
+			continue;
+		for (size_t k = 0; k < r->n[p->in]; k++) {
+			struct lens_captures caps = { 0 };
+
+			if (lens_pattern_match(r->side[p->in][k], key, &caps))
+				return r;
+		}
+	}
+	return NULL;
+}
+
+static void drop_early(struct lens_plan *p)
+{
+	for (size_t i = 0; i < lens_ckpt_count(p->ckpt); i++) {
+		const struct lens_rule *r = drop_rule(p, p->fates[i].t->name);
+
+		if (!r)
+			continue;
+		p->fates[i].fate = LENS_FATE_DROPPED;
+		p->fates[i].rule = r->text;
+	}
+}
+
+/* Bind tensor @i to the first codec that takes it; 1 if one did. */
+static int bind_one(struct lens_plan *p, size_t i, struct lens_producer *ret,
+		    struct lens_err *err)
+{
+	struct lens_codec_site site = { .ckpt = p->ckpt, .arena = &p->arena };
+
+	for (size_t k = 0; p->in == LENS_HF && k < p->recipe->n_codecs; k++) {
+		const struct lens_codec *c = p->recipe->codecs[k].codec;
+		int r;
+
+		if (codec_out(p, k, &site.out, err) < 0)
+			return -err->code;
+		r = c->bind(p->codec[k], &site, p->fates[i].t, &ret->stored,
+			    err);
+		if (r < 0)
+			return lens_wrap(err, "%s", c->name);
+		if (!r)
+			continue;
+		ret->dtype = ret->stored.dtype;
+		p->fates[i].rule = c->name;
+		p->fates[i].fate = LENS_FATE_MAPPED;
+		for (unsigned j = 0; j < ret->stored.n_companions; j++) {
+			const char *name =
+				ret->stored.companion[j].tensor->name;
+			struct lens_key_fate *f =
+				&p->fates[lens_map_find(&p->sources, name)];
+
+			f->fate = LENS_FATE_COMPANION;
+			f->rule = c->name;
+			f->into = ret->stored.key; /* the output's key later */
+		}
+		return 1;
+	}
+	return 0;
+}
+
+static struct lens_producer *plain(struct lens_plan *p,
+				   const struct lens_tensor *t)
+{
+	struct lens_producer *q = lens_arena_alloc(&p->arena, sizeof(*q));
+
+	if (q) {
+		q->kind = LENS_STORED;
+		q->dtype = t->dtype;
+		q->stored = (struct lens_stored){
+			.weight = t,
+			.key = t->name,
+			.dtype = t->dtype,
+			.rank = t->rank,
+			.shape = t->shape,
+		};
+	}
+	return q;
+}
+
+/* Codec pairing: each tensor that is not dropped becomes an item or a
+ * companion. */
+static int pair(struct lens_plan *p, struct lens_items *items,
+		struct lens_err *err)
+{
+	for (size_t i = 0; i < lens_ckpt_count(p->ckpt); i++) {
+		struct lens_item item = { 0 };
+		struct lens_producer *q;
+
+		if (p->fates[i].fate == LENS_FATE_DROPPED)
+			continue;
+		q = plain(p, p->fates[i].t);
+		item.src = lens_arena_alloc(&p->arena, sizeof(*item.src));
+		if (!q || !item.src)
+			return lens_fail(err, ENOMEM, "no memory for a tensor");
+		if (bind_one(p, i, q, err) < 0)
+			return -err->code;
+		*item.src = (uint32_t)i;
+		item.n_src = 1;
+		item.key = q->stored.key;
+		lens_virtual_init(&item.v, q);
+		if (lens_items_add(items, &item, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+/* Those that turned out to be companions go; those that lost their tensor are
+ * dropped or refused. */
+static int sort_out(struct lens_plan *p, struct lens_items *items,
+		    struct lens_err *err)
+{
+	struct lens_codec_site site = { .ckpt = p->ckpt, .arena = &p->arena };
+	size_t kept = 0;
+
+	for (size_t i = 0; i < items->n; i++) {
+		struct lens_key_fate *f = &p->fates[items->v[i].src[0]];
+		int gone = f->fate == LENS_FATE_COMPANION;
+
+		for (size_t k = 0;
+		     p->in == LENS_HF && !gone && f->fate == LENS_FATE_PASSED &&
+		     k < p->recipe->n_codecs;
+		     k++) {
+			const struct lens_codec *c = p->recipe->codecs[k].codec;
+
+			gone = c->lone(p->codec[k], &site, f->t, err);
+			if (gone < 0)
+				return lens_wrap(err, "%s", c->name);
+			if (!gone)
+				continue;
+			f->fate = LENS_FATE_DROPPED;
+			f->rule = c->name;
+		}
+		if (!gone)
+			items->v[kept++] = items->v[i];
+	}
+	items->n = kept;
+	return 0;
+}
+
+/* The key that the names stage makes of @key; @key itself if none matches.
+ * NULL: no memory. */
+static const char *renamed(struct lens_plan *p, const char *key)
+{
+	for (size_t i = 0; i < p->recipe->n_names; i++) {
+		const struct lens_rule *r = &p->recipe->names[i];
+		struct lens_captures caps = { 0 };
+
+		if (lens_plan_when(p, &r->when) &&
+		    lens_pattern_match(r->side[p->in][0], key, &caps))
+			return lens_pattern_make(r->side[p->out][0], &caps,
+						 &p->arena);
+	}
+	return key;
+}
+
+static int rename_all(struct lens_plan *p, struct lens_items *items,
+		      struct lens_err *err)
+{
+	for (size_t i = 0; i < items->n; i++) {
+		const char *key = renamed(p, items->v[i].key);
+		struct lens_key_fate *f = &p->fates[items->v[i].src[0]];
+
+		if (!key)
+			return lens_fail(err, ENOMEM, "no memory for a key");
+		if (key != items->v[i].key && f->fate == LENS_FATE_PASSED)
+			f->fate = LENS_FATE_MAPPED;
+		items->v[i].key = key;
+	}
+	return 0;
+}
+
+/*
+ * A companion that was dropped as alone must not belong to a tensor under its
+ * other name: the reference would have used it.
+ */
+static int check_lone(struct lens_plan *p, const struct lens_items *items,
+		      struct lens_err *err)
+{
+	LENS_CLEANUP(lens_map_fini) struct lens_map keys = { 0 };
+
+	for (size_t i = 0; p->recipe->n_codecs && i < items->n; i++)
+		if (lens_map_add(&keys, items->v[i].key, (uint32_t)i) < 0)
+			return lens_fail(err, ENOMEM, "no memory for keys");
+	for (size_t i = 0; p->in == LENS_HF && i < lens_ckpt_count(p->ckpt);
+	     i++) {
+		const struct lens_key_fate *f = &p->fates[i];
+		const char *key;
+		char *cut;
+
+		if (f->fate != LENS_FATE_DROPPED || !f->rule ||
+		    !lens_codec_find(f->rule))
+			continue;
+		key = renamed(p, f->t->name);
+		cut = key ? lens_arena_strndup(&p->arena, key, strlen(key)) :
+			    NULL;
+		if (!cut)
+			return lens_fail(err, ENOMEM, "no memory for a key");
+		for (size_t n = strlen(cut); n-- > 1;) {
+			bool border = cut[n] == '_' || cut[n] == '.';
+			uint32_t k;
+
+			cut[n] = 0;
+			k = border ? lens_map_find(&keys, cut) : LENS_NONE;
+			if (k != LENS_NONE)
+				return lens_fail(
+					err, EINVAL,
+					"tensor '%s' belongs to '%s', but only "
+					"under other names: one of "
+					"the two has a prefix that the other "
+					"lacks",
+					LENS_SHOW(f->t->name),
+					LENS_SHOW(p->fates[items->v[k].src[0]]
+							  .t->name));
+		}
+	}
+	return 0;
+}
+
+static int compile(struct lens_plan *p, const struct lens_plan_opts *opts,
+		   struct lens_notes *notes, struct lens_err *err)
+{
+	LENS_CLEANUP(items_fini) struct lens_items items = { 0 }, made = { 0 };
+
+	if (lens_plan_params(p, opts, err) < 0 || check_method(p, err) < 0 ||
+	    open_codecs(p, err) < 0 || index_sources(p, err) < 0)
+		return -err->code;
+	drop_early(p);
+	if (pair(p, &items, err) < 0 || sort_out(p, &items, err) < 0)
+		return -err->code;
+	if (p->in == LENS_HF &&
+	    (rename_all(p, &items, err) < 0 || check_lone(p, &items, err) < 0 ||
+	     lens_plan_rules(p, &items, &made, err) < 0))
+		return -err->code;
+	if (p->in == LENS_NATIVE &&
+	    (lens_plan_rules(p, &items, &made, err) < 0 ||
+	     rename_all(p, &made, err) < 0))
+		return -err->code;
+	return lens_plan_finish(p, &made, opts, notes, err);
+}
+
+int lens_plan_compile(const struct lens_ckpt *ckpt,
+		      const struct lens_recipe *recipe,
+		      const struct lens_plan_opts *opts,
+		      struct lens_notes *notes, struct lens_plan **ret,
+		      struct lens_err *err)
+{
+	LENS_CLEANUP(lens_plan_freep)
+	struct lens_plan *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return lens_fail(err, ENOMEM, "no memory for a plan");
+	p->ckpt = ckpt;
+	p->recipe = recipe;
+	p->in = opts->reverse ? LENS_NATIVE : LENS_HF;
+	p->out = opts->reverse ? LENS_HF : LENS_NATIVE;
+	if (compile(p, opts, notes, err) < 0)
+		return -err->code;
+	*ret = lens_steal(&p);
+	return 0;
+}
+
+void lens_plan_free(struct lens_plan *p)
+{
+	if (!p)
+		return;
+	free(p->outs);
+	free(p->ways);
+	lens_map_fini(&p->by_key);
+	lens_map_fini(&p->sources);
+	lens_arena_fini(&p->arena);
+	free(p);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * finish.c - the last stages: casts, fill, what is left out by --exclude; then
+ * the outputs get their order, and names that collide are refused.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "plan/state.h"
+
+#include <errno.h>
+#include <pcre2.h>
+#include <stdio.h>
+
+static int cast_all(struct lens_plan *p, struct lens_items *items,
+		    struct lens_err *err)
+{
+	for (size_t i = 0; i < items->n; i++) {
+		struct lens_item *item = &items->v[i];
+
+		for (size_t k = 0;
+		     p->out == LENS_NATIVE && k < p->recipe->n_casts; k++) {
+			const struct lens_rule *r = &p->recipe->casts[k];
+			struct lens_op_args args = r->ops[0].args;
+			struct lens_captures caps = { 0 };
+			struct lens_virtual out;
+
+			if (!lens_plan_when(p, &r->when) ||
+			    !lens_pattern_match(r->side[LENS_NATIVE][0],
+						item->key, &caps))
+				continue;
+			if (args.param &&
+			    lens_plan_param_dtype(p, args.param, &args.dtype,
+						  err) < 0)
+				return -err->code;
+			if (r->ops[0].op->map(&args, &item->v, 1, &p->arena,
+					      &out, err) < 0)
+				return lens_wrap(err, "tensor '%s': cast",
+						 LENS_SHOW(item->v.key));
+			item->v = out;
+			break;
+		}
+	}
+	return 0;
+}
+
+/* The shape of a fill, its parameters resolved. */
+static int fill_shape(const struct lens_plan *p, const struct lens_fill_rule *f,
+		      uint64_t *shape, struct lens_err *err)
+{
+	for (unsigned d = 0; d < f->rank; d++) {
+		const char *s = f->dims[d];
+
+		if (*s >= '0' && *s <= '9')
+			shape[d] = strtoull(s, NULL, 10);
+		else if (lens_plan_param_u64(p, s, &shape[d], err) < 0)
+			return -err->code;
+		if (shape[d] > (1ull << 40))
+			return lens_fail(err, EINVAL,
+					 "%s is %llu, too many for a dimension",
+					 s, (unsigned long long)shape[d]);
+	}
+	return 0;
+}
+
+static int fill_one(struct lens_plan *p, const struct lens_fill_rule *f,
+		    const char *key, struct lens_items *items,
+		    struct lens_err *err)
+{
+	struct lens_producer *q = lens_arena_alloc(&p->arena, sizeof(*q));
+	uint64_t *shape = lens_arena_alloc(&p->arena, (f->rank ? f->rank : 1) *
+							      sizeof(*shape));
+	struct lens_item item = { .key = key };
+
+	if (!q || !shape)
+		return lens_fail(err, ENOMEM, "no memory for a tensor");
+	if (fill_shape(p, f, shape, err) < 0)
+		return lens_wrap(err, "tensor '%s'", LENS_SHOW(key));
+	q->kind = LENS_FILL;
+	q->fill = f->value;
+	q->dtype = f->dtype;
+	q->stored.key = key;
+	q->stored.rank = f->rank;
+	q->stored.shape = shape;
+	lens_virtual_init(&item.v, q);
+	return lens_items_add(items, &item, err);
+}
+
+/* Tensors that the other side has and the source lacks. */
+static int fill_all(struct lens_plan *p, struct lens_items *items,
+		    struct lens_err *err)
+{
+	LENS_CLEANUP(lens_map_fini) struct lens_map keys = { 0 };
+	const size_t n = items->n;
+
+	for (size_t i = 0; p->recipe->n_fills && i < n; i++)
+		if (lens_map_add(&keys, items->v[i].key, (uint32_t)i) < 0)
+			return lens_fail(err, ENOMEM, "no memory for keys");
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < p->recipe->n_fills; k++) {
+			const struct lens_fill_rule *f = &p->recipe->fills[k];
+			struct lens_captures caps = { 0 };
+			const char *key;
+
+			if (f->side != p->out || !lens_plan_when(p, &f->when) ||
+			    !lens_pattern_match(f->beside, items->v[i].key,
+						&caps))
+				continue;
+			key = lens_pattern_make(f->key, &caps, &p->arena);
+			if (!key)
+				return lens_fail(err, ENOMEM,
+						 "no memory for a key");
+			if (lens_map_find(&keys, key) == LENS_NONE &&
+			    fill_one(p, f, key, items, err) < 0)
+				return -err->code;
+		}
+	return 0;
+}
+
+static int compile_regex(const char *text, pcre2_code **ret,
+			 struct lens_err *err)
+{
+	PCRE2_SIZE at;
+	int code;
+
+	*ret = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
+			     PCRE2_UTF | PCRE2_ANCHORED, &code, &at, NULL);
+	if (*ret)
+		return 0;
+	{
+		PCRE2_UCHAR why[160];
+
+		(void)pcre2_get_error_message(code, why, sizeof(why));
+		return lens_fail(err, EINVAL,
+				 "--exclude: '%s' is no regular expression: %s "
+				 "(at character %zu)",
+				 LENS_SHOW(text), (const char *)why,
+				 (size_t)at + 1);
+	}
+}
+
+/* Keys of the view that --exclude matches at their start are left out. */
+static int exclude(const struct lens_plan *p, struct lens_items *items,
+		   const char *text, struct lens_err *err)
+{
+	pcre2_match_data *data;
+	pcre2_code *re;
+	size_t kept = 0;
+	int r = 0;
+
+	(void)p;
+	if (!text)
+		return 0;
+	if (compile_regex(text, &re, err) < 0)
+		return -err->code;
+	data = pcre2_match_data_create(1, NULL);
+	for (size_t i = 0; data && i < items->n; i++) {
+		r = pcre2_match(re, (PCRE2_SPTR)items->v[i].key,
+				PCRE2_ZERO_TERMINATED, 0, 0, data, NULL);
+		if (r < 0 && r != PCRE2_ERROR_NOMATCH)
+			break;
+		if (r == PCRE2_ERROR_NOMATCH)
+			items->v[kept++] = items->v[i];
+		r = 0;
+	}
+	if (data && !r)
+		items->n = kept;
+	pcre2_code_free(re);
+	if (!data)
+		return lens_fail(err, ENOMEM, "no memory for --exclude");
+	pcre2_match_data_free(data);
+	return r ? lens_fail(err, EINVAL,
+			     "--exclude: '%s' takes too long on a key",
+			     LENS_SHOW(text)) :
+		   0;
+}
+
+static int by_natural_key(const void *a, const void *b)
+{
+	const struct lens_item *x = a, *y = b;
+
+	return lens_natural_cmp(x->key, y->key);
+}
+
+/* Bytes of a tensor; a shape that overflows is refused. */
+static int size_of(const struct lens_virtual *v, uint64_t *ret,
+		   struct lens_err *err)
+{
+	uint64_t n = lens_dtype_bits(v->dtype);
+
+	for (unsigned d = 0; d < v->rank; d++)
+		if (__builtin_mul_overflow(n, v->shape[d], &n))
+			return lens_fail(err, EOVERFLOW,
+					 "its size overflows 64 bits");
+	*ret = n / 8;
+	return 0;
+}
+
+/* What can be rearranged or decoded: whole bytes, and a code of 1, 2, 4 or 8 of
+ * them. */
+static int check_pieces(const struct lens_virtual *v, struct lens_err *err)
+{
+	if (v->whole && (v->whole->kind == LENS_FILL ||
+			 (!v->whole->stored.codec && !v->whole->n_steps)))
+		return 0;
+	if (v->rank > LENS_DIMS)
+		return lens_fail(
+			err, EOPNOTSUPP,
+			"it has %u dimensions; up to %d can be worked on",
+			v->rank, LENS_DIMS);
+	for (size_t i = 0; i < (v->whole ? 1 : v->n_pieces); i++) {
+		const struct lens_producer *q =
+			v->whole ? v->whole : v->pieces[i].from;
+
+		if (q->kind == LENS_STORED &&
+		    lens_dtype_bits(q->stored.weight->dtype) % 8)
+			return lens_fail(
+				err, EOPNOTSUPP,
+				"%s can't be rearranged: its elements are no "
+				"whole bytes",
+				lens_dtype_name(q->stored.weight->dtype));
+	}
+	return 0;
+}
+
+/* How panels of @v are made, if it has any. */
+static void choose_way(const struct lens_virtual *v, struct lens_way *w)
+{
+	const unsigned es = lens_dtype_bits(v->dtype) / 8;
+	unsigned code = 0;
+	bool coded = !v->whole && v->rank >= 2;
+
+	w->elem = es;
+	if (!coded)
+		return;
+	for (size_t i = 0; i < v->n_pieces; i++) {
+		const struct lens_piece *q = &v->pieces[i];
+		unsigned size;
+
+		if (q->from->kind != LENS_STORED) {
+			coded = false;
+			continue;
+		}
+		if (lens_tile_turned(q, v->rank))
+			w->paneled = true;
+		size = lens_stored_code_size(&q->from->stored);
+		if (!q->from->stored.codec || q->from->n_steps || size >= es ||
+		    (code && code != size) || q->step[v->rank - 1] != 1)
+			coded = false;
+		code = size;
+	}
+	w->coded = w->paneled && coded;
+	if (w->coded)
+		w->elem = code;
+}
+
+static int add_output(struct lens_plan *p, const struct lens_item *item,
+		      struct lens_err *err)
+{
+	struct lens_out *o = &p->outs[p->n];
+	int r = lens_map_add(&p->by_key, item->key, (uint32_t)p->n);
+
+	if (r < 0)
+		return lens_fail(err, ENOMEM, "no memory for keys");
+	if (!r) {
+		const struct lens_out *other =
+			&p->outs[lens_map_find(&p->by_key, item->key)];
+
+		return lens_fail(err, EINVAL,
+				 "two tensors would be called '%s': one of "
+				 "'%s' and one of '%s'",
+				 LENS_SHOW(item->key), LENS_SHOW(other->v.key),
+				 LENS_SHOW(item->v.key));
+	}
+	*o = (struct lens_out){
+		.t = { .name = item->key,
+		       .dtype = item->v.dtype,
+		       .rank = item->v.rank,
+		       .shape = item->v.shape },
+		.v = item->v,
+	};
+	if (size_of(&item->v, &o->t.size, err) < 0 ||
+	    check_pieces(&item->v, err) < 0)
+		return lens_wrap(err, "tensor '%s'", LENS_SHOW(item->v.key));
+	p->ways[p->n].ops = item->ops;
+	choose_way(&item->v, &p->ways[p->n]);
+	p->n++;
+	for (size_t i = 0; i < item->n_src; i++)
+		if (!p->fates[item->src[i]].into)
+			p->fates[item->src[i]].into = item->key;
+	return 0;
+}
+
+/* Keys that went nowhere were left out; companions go where their tensor goes.
+ */
+static void settle_fates(struct lens_plan *p)
+{
+	for (size_t i = 0; i < lens_ckpt_count(p->ckpt); i++) {
+		struct lens_key_fate *f = &p->fates[i];
+		uint32_t k;
+
+		if (f->fate == LENS_FATE_COMPANION) {
+			k = lens_map_find(&p->sources, f->into);
+			f->into = k == LENS_NONE ? NULL : p->fates[k].into;
+		}
+		if (f->fate != LENS_FATE_DROPPED && !f->into)
+			f->fate = LENS_FATE_EXCLUDED;
+	}
+}
+
+/* FP8 tensors that stay in a view whose config no longer says so. */
+static void warn(const struct lens_plan *p, struct lens_notes *notes)
+{
+	const char *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; lens_plan_dequantizes(p) && i < p->n; i++)
+		if (p->outs[i].t.dtype == LENS_F8_E4M3) {
+			if (!n++)
+				first = p->outs[i].t.name;
+		}
+	if (n)
+		lens_note(notes,
+			  "%zu tensor%s F8_E4M3, having no scale, and "
+			  "config.json will not say so: '%s'%s",
+			  n, n == 1 ? " stays" : "s stay", LENS_SHOW(first),
+			  n == 1 ? "" : ", ...");
+	if (lens_plan_dequantizes(p) &&
+	    lens_json_at(lens_ckpt_config(p->ckpt), "expert_dtype"))
+		lens_note(notes, "config.json: 'expert_dtype' still speaks of "
+				 "a quantized part");
+}
+
+int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
+		     const struct lens_plan_opts *opts,
+		     struct lens_notes *notes, struct lens_err *err)
+{
+	if (cast_all(p, items, err) < 0 || fill_all(p, items, err) < 0 ||
+	    exclude(p, items, opts->exclude, err) < 0)
+		return -err->code;
+	qsort(items->v, items->n, sizeof(*items->v), by_natural_key);
+	p->outs = calloc(items->n ? items->n : 1, sizeof(*p->outs));
+	p->ways = calloc(items->n ? items->n : 1, sizeof(*p->ways));
+	if (!p->outs || !p->ways)
+		return lens_fail(err, ENOMEM, "no memory for %zu tensors",
+				 items->n);
+	for (size_t i = 0; i < items->n; i++)
+		if (add_output(p, &items->v[i], err) < 0)
+			return -err->code;
+	settle_fates(p);
+	warn(p, notes);
+	if (opts->strict && notes->n)
+		return lens_fail(err, EINVAL, "--strict: %s", notes->v[0]);
+	return 0;
+}

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * group.c - the rules stage: tensors that one rule turns into others are
+ * gathered by their captures, and its ops are run over each group; from hf to
+ * native as they stand, the other way inverted and backwards.
+ */
+#include "plan/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define MOST_STACKED 65536u /* indexes of one stack */
+
+/* A tensor of a group: which of the rule's patterns it fits, and its stacked
+ * index. */
+struct member {
+	unsigned slot;
+	uint64_t index;
+	const char *key;
+	struct lens_virtual v;
+};
+
+struct members {
+	size_t n, room;
+	struct member *v;
+};
+
+struct group {
+	const struct lens_rule *rule;
+	struct lens_captures caps; /* of its first member */
+	struct members members;
+	uint32_t *src;
+	size_t n_src;
+};
+
+struct stage {
+	struct lens_plan *p;
+	struct lens_items *out;
+	struct lens_map by_name;
+	struct group *groups;
+	size_t n, room;
+};
+
+static int add_member(struct members *m, const struct member *one,
+		      struct lens_err *err)
+{
+	if (m->n == m->room) {
+		size_t room = m->room ? m->room * 2 : 4;
+		struct member *v = realloc(m->v, room * sizeof(*v));
+
+		if (!v)
+			return lens_fail(err, ENOMEM, "no memory for a group");
+		m->v = v;
+		m->room = room;
+	}
+	m->v[m->n++] = *one;
+	return 0;
+}
+
+/* The capture that @r stacks over; NULL if it stacks nothing. */
+static const char *stacked_by(const struct lens_rule *r)
+{
+	for (size_t i = 0; i < r->n_ops; i++)
+		if (r->ops[i].args.by)
+			return r->ops[i].args.by;
+	return NULL;
+}
+
+static int capture(const struct lens_captures *caps, const char *name)
+{
+	for (unsigned i = 0; i < caps->n; i++)
+		if (strcmp(caps->name[i], name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* What all members of a group have in common, as text: the rule and the
+ * captures of the other side. */
+static const char *group_name(struct stage *s, const struct lens_rule *r,
+			      const struct lens_captures *caps)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf b = { 0 };
+	const char *by = stacked_by(r);
+
+	lens_buf_printf(&b, "%zu", (size_t)(r - s->p->recipe->rules));
+	for (unsigned i = 0; i < caps->n; i++) {
+		if (by && s->p->in == LENS_HF && strcmp(caps->name[i], by) == 0)
+			continue;
+		lens_buf_printf(&b, "\x1f%s\x1f", caps->name[i]);
+		lens_buf_add(&b, caps->text[i], caps->len[i]);
+	}
+	return b.failed ? NULL : lens_arena_strndup(&s->p->arena, b.data, b.n);
+}
+
+static struct group *group_of(struct stage *s, const struct lens_rule *r,
+			      const struct lens_captures *caps,
+			      struct lens_err *err)
+{
+	const char *name = group_name(s, r, caps);
+	uint32_t i = name ? lens_map_find(&s->by_name, name) : LENS_NONE;
+
+	if (i != LENS_NONE)
+		return &s->groups[i];
+	if (s->n == s->room) {
+		size_t room = s->room ? s->room * 2 : 64;
+		struct group *g = realloc(s->groups, room * sizeof(*g));
+
+		if (g) {
+			s->groups = g;
+			s->room = room;
+		}
+	}
+	if (!name || s->n == s->room ||
+	    lens_map_add(&s->by_name, name, (uint32_t)s->n) < 0) {
+		(void)lens_fail(err, ENOMEM, "no memory for a group");
+		return NULL;
+	}
+	s->groups[s->n] = (struct group){ .rule = r, .caps = *caps };
+	return &s->groups[s->n++];
+}
+
+/* The captured index of a stack, as a number. */
+static int stack_index(const struct lens_captures *caps, const char *by,
+		       const char *key, uint64_t *ret, struct lens_err *err)
+{
+	int c = capture(caps, by);
+
+	*ret = 0;
+	for (size_t i = 0; i < caps->len[c] && *ret < MOST_STACKED; i++)
+		*ret = *ret * 10 + (uint64_t)(caps->text[c][i] - '0');
+	if (*ret >= MOST_STACKED)
+		return lens_fail(err, EINVAL,
+				 "tensor '%s': index %.*s is beyond %u",
+				 LENS_SHOW(key),
+				 (int)(caps->len[c] < 40 ? caps->len[c] : 40),
+				 caps->text[c], MOST_STACKED - 1);
+	return 0;
+}
+
+/* The first rule that @item fits takes it: 1; none: 0. */
+static int gather(struct stage *s, const struct lens_item *item,
+		  struct lens_err *err)
+{
+	const struct lens_plan *p = s->p;
+
+	for (size_t i = 0; i < p->recipe->n_rules; i++) {
+		const struct lens_rule *r = &p->recipe->rules[i];
+		const char *by = p->in == LENS_HF ? stacked_by(r) : NULL;
+
+		if (!lens_plan_when(p, &r->when))
+			continue;
+		for (unsigned k = 0; k < r->n[p->in]; k++) {
+			struct lens_captures caps = { 0 };
+			struct member m = { .slot = k,
+					    .key = item->v.key,
+					    .v = item->v };
+			struct group *g;
+			uint32_t *src;
+
+			if (!lens_pattern_match(r->side[p->in][k], item->key,
+						&caps))
+				continue;
+			if (by && stack_index(&caps, by, item->v.key, &m.index,
+					      err) < 0)
+				return -err->code;
+			g = group_of(s, r, &caps, err);
+			if (!g || add_member(&g->members, &m, err) < 0)
+				return -err->code;
+			src = realloc(g->src,
+				      (g->n_src + item->n_src) * sizeof(*src));
+			if (!src)
+				return lens_fail(err, ENOMEM,
+						 "no memory for a group");
+			g->src = src;
+			memcpy(src + g->n_src, item->src,
+			       item->n_src * sizeof(*src));
+			g->n_src += item->n_src;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	if (x->index != y->index)
+		return x->index < y->index ? -1 : 1;
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	if (x->slot != y->slot)
+		return x->slot < y->slot ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* A name for what is missing at (slot, index). */
+static const char *missing_key(struct stage *s, const struct group *g,
+			       unsigned slot, uint64_t index)
+{
+	const char *by = stacked_by(g->rule);
+	struct lens_captures caps = g->caps;
+	static _Thread_local char number[24];
+	int c = by ? capture(&caps, by) : -1;
+	const char *key;
+
+	if (c >= 0) {
+		(void)snprintf(number, sizeof(number), "%llu",
+			       (unsigned long long)index);
+		caps.text[c] = number;
+		caps.len[c] = strlen(number);
+	}
+	key = lens_pattern_make(g->rule->side[s->p->in][slot], &caps,
+				&s->p->arena);
+	return key ? key : "";
+}
+
+/* Every slot of every index is there once, without a gap, and as many as the
+ * config says. */
+static int check_whole(struct stage *s, struct group *g, struct lens_err *err)
+{
+	const struct lens_rule *r = g->rule;
+	const unsigned slots = (unsigned)r->n[s->p->in];
+	const char *count = NULL;
+	uint64_t want = 1;
+
+	qsort(g->members.v, g->members.n, sizeof(*g->members.v), by_place);
+	for (size_t i = 0; i < r->n_ops && s->p->in == LENS_HF; i++)
+		if (r->ops[i].args.by) {
+			want = g->members.v[g->members.n - 1].index + 1;
+			count = r->ops[i].args.count;
+		}
+	if (count && lens_plan_param_u64(s->p, count, &want, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < g->members.n; i++) {
+		const struct member *m = &g->members.v[i];
+
+		if (count && m->index >= want)
+			return lens_fail(err, EINVAL,
+					 "tensor '%s': '%s' is %llu, so this "
+					 "index is one too many",
+					 LENS_SHOW(m->key), count,
+					 (unsigned long long)want);
+		if (m->slot != i % slots || m->index != i / slots)
+			return lens_fail(
+				err, EINVAL,
+				"tensor '%s' is missing; '%s' needs it",
+				LENS_SHOW(missing_key(s, g,
+						      (unsigned)(i % slots),
+						      i / slots)),
+				LENS_SHOW(m->key));
+	}
+	if (g->members.n != want * slots)
+		return lens_fail(err, EINVAL,
+				 "tensor '%s' is missing; '%s' needs it",
+				 LENS_SHOW(missing_key(
+					 s, g, (unsigned)(g->members.n % slots),
+					 g->members.n / slots)),
+				 LENS_SHOW(g->members.v[0].key));
+	return 0;
+}
+
+static int apply_each(struct stage *s, const struct lens_op *op,
+		      const struct lens_op_args *args, struct members *m,
+		      struct lens_err *err)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct lens_virtual out;
+
+		if (op->map(args, &m->v[i].v, 1, &s->p->arena, &out, err) < 0)
+			return lens_wrap(err, "tensor '%s'",
+					 LENS_SHOW(m->v[i].key));
+		m->v[i].v = out;
+	}
+	return 0;
+}
+
+/* Runs of members that differ in nothing but slot (concat) or index (stack)
+ * become one. */
+static int apply_join(struct stage *s, const struct lens_op *op,
+		      const struct lens_op_args *args, struct members *m,
+		      struct lens_err *err)
+{
+	struct lens_virtual *in = malloc((m->n ? m->n : 1) * sizeof(*in));
+	size_t n = 0;
+
+	if (!in)
+		return lens_fail(err, ENOMEM, "no memory for a group");
+	qsort(m->v, m->n, sizeof(*m->v), args->by ? by_slot : by_place);
+	for (size_t i = 0, k; i < m->n; i += k) {
+		struct member one = m->v[i];
+
+		for (k = 0; i + k < m->n &&
+			    (args->by ? m->v[i + k].slot == one.slot :
+					m->v[i + k].index == one.index);
+		     k++)
+			in[k] = m->v[i + k].v;
+		if (op->map(args, in, k, &s->p->arena, &one.v, err) < 0) {
+			free(in);
+			return lens_wrap(err, "tensor '%s'",
+					 LENS_SHOW(one.key));
+		}
+		if (args->by)
+			one.index = 0;
+		else
+			one.slot = 0;
+		m->v[n++] = one;
+	}
+	m->n = n;
+	free(in);
+	return 0;
+}
+
+/* How many parts @v is taken into. */
+static int count_parts(const struct stage *s, const struct lens_virtual *v,
+		       struct lens_op_args *args, struct lens_err *err)
+{
+	uint64_t want;
+
+	if (!args->by)
+		return 0;
+	args->parts = v->rank && v->shape[0] <= MOST_STACKED ?
+			      (size_t)v->shape[0] :
+			      0;
+	if (!args->parts)
+		return lens_fail(err, EINVAL, "it has nothing to unstack");
+	if (!args->count)
+		return 0;
+	if (lens_plan_param_u64(s->p, args->count, &want, err) < 0)
+		return -err->code;
+	if (want != args->parts)
+		return lens_fail(err, EINVAL,
+				 "its first dimension is %zu, but '%s' is %llu",
+				 args->parts, args->count,
+				 (unsigned long long)want);
+	return 0;
+}
+
+static int apply_part(struct stage *s, const struct lens_op *op,
+		      const struct lens_op_args *given, struct members *m,
+		      struct lens_err *err)
+{
+	struct members out = { 0 };
+
+	for (size_t i = 0; i < m->n; i++) {
+		struct lens_op_args args = *given;
+		lens_autofree struct lens_virtual *v = NULL;
+
+		if (count_parts(s, &m->v[i].v, &args, err) < 0)
+			goto failed;
+		v = calloc(args.parts, sizeof(*v));
+		if (!v) {
+			(void)lens_fail(err, ENOMEM, "no memory for %zu parts",
+					args.parts);
+			goto failed;
+		}
+		if (op->map(&args, &m->v[i].v, 1, &s->p->arena, v, err) < 0)
+			goto failed;
+		for (size_t k = 0; k < args.parts; k++) {
+			struct member one = m->v[i];
+
+			one.v = v[k];
+			if (args.by)
+				one.index = k;
+			else
+				one.slot = (unsigned)k;
+			if (add_member(&out, &one, err) < 0)
+				goto failed;
+		}
+		continue;
+	failed:
+		free(out.v);
+		return lens_wrap(err, "tensor '%s'", LENS_SHOW(m->v[i].key));
+	}
+	free(m->v);
+	*m = out;
+	return 0;
+}
+
+static int apply(struct stage *s, const struct lens_op *op,
+		 struct lens_op_args args, struct members *m,
+		 struct lens_err *err)
+{
+	int r = 0;
+
+	if (args.param &&
+	    lens_plan_param_dtype(s->p, args.param, &args.dtype, err) < 0)
+		return -err->code;
+	switch (op->takes) {
+	case LENS_OP_EACH:
+		r = apply_each(s, op, &args, m, err);
+		break;
+	case LENS_OP_JOIN:
+		r = apply_join(s, op, &args, m, err);
+		break;
+	case LENS_OP_PART:
+		r = apply_part(s, op, &args, m, err);
+		break;
+	}
+	return r;
+}
+
+/* The rule's ops in the plan's direction. */
+static int run_ops(struct stage *s, const struct lens_rule *r,
+		   struct members *m, struct lens_err *err)
+{
+	for (size_t i = 0; i < r->n_ops && s->p->in == LENS_HF; i++)
+		if (apply(s, r->ops[i].op, r->ops[i].args, m, err) < 0)
+			return -err->code;
+	for (size_t i = r->n_ops; i-- > 0 && s->p->in == LENS_NATIVE;) {
+		const struct lens_op_use *use = &r->ops[i];
+		const struct lens_op *op = NULL;
+		struct lens_op_args args = { 0 };
+
+		if (!use->op->inverse)
+			return lens_fail(
+				err, EOPNOTSUPP,
+				"recipe %s can't be reversed: line %u: %s",
+				s->p->recipe->name, r->line, use->op->name);
+		if (use->op->inverse(&use->args, r->n[LENS_HF], &op, &args,
+				     err) < 0)
+			return lens_wrap(
+				err, "recipe %s can't be reversed: line %u: %s",
+				s->p->recipe->name, r->line, use->op->name);
+		if (op && apply(s, op, args, m, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+/* "transpose[1,2] stack(E)", for people. */
+static const char *ops_text(struct stage *s, const struct lens_rule *r)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf b = { 0 };
+
+	for (size_t i = 0; i < r->n_ops; i++) {
+		const struct lens_op_args *a = &r->ops[i].args;
+		const char *name = r->ops[i].op->name;
+
+		lens_buf_puts(&b, i ? " " : "");
+		if (strcmp(name, "transpose") == 0)
+			lens_buf_printf(&b, "transpose[%lld,%lld]",
+					(long long)a->dim[0],
+					(long long)a->dim[1]);
+		else if (a->by)
+			lens_buf_printf(&b, "%s(%s)", name, a->by);
+		else if (r->ops[i].op->takes == LENS_OP_JOIN)
+			lens_buf_printf(&b, "%s(%lld)", name,
+					(long long)a->dim[0]);
+		else
+			lens_buf_puts(&b, name);
+	}
+	if (!b.n || b.failed)
+		return NULL;
+	return lens_arena_strndup(&s->p->arena, b.data, b.n);
+}
+
+/* The members that are left become items under their new names. */
+static int name_members(struct stage *s, struct group *g, struct lens_err *err)
+{
+	const char *by = s->p->in == LENS_NATIVE ? stacked_by(g->rule) : NULL;
+	struct lens_item item = { .ops = ops_text(s, g->rule),
+				  .n_src = g->n_src };
+
+	item.src = lens_arena_alloc(&s->p->arena, g->n_src * sizeof(*item.src));
+	if (!item.src)
+		return lens_fail(err, ENOMEM, "no memory for a group");
+	memcpy(item.src, g->src, g->n_src * sizeof(*item.src));
+	for (size_t i = 0; i < g->members.n; i++) {
+		const struct member *m = &g->members.v[i];
+		struct lens_captures caps = g->caps;
+		char number[24];
+
+		if (by) {
+			(void)snprintf(number, sizeof(number), "%llu",
+				       (unsigned long long)m->index);
+			if (caps.n == LENS_CAPTURES)
+				return lens_fail(err, EINVAL,
+						 "too many captures");
+			caps.name[caps.n] = by;
+			caps.text[caps.n] = number;
+			caps.len[caps.n++] = strlen(number);
+		}
+		item.key = lens_pattern_make(g->rule->side[s->p->out][m->slot],
+					     &caps, &s->p->arena);
+		item.v = m->v;
+		if (!item.key)
+			return lens_fail(err, ENOMEM, "no memory for a key");
+		if (lens_items_add(s->out, &item, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
+static void stage_fini(struct stage *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->groups[i].members.v);
+		free(s->groups[i].src);
+	}
+	free(s->groups);
+	lens_map_fini(&s->by_name);
+}
+
+int lens_plan_rules(struct lens_plan *p, const struct lens_items *in,
+		    struct lens_items *out, struct lens_err *err)
+{
+	LENS_CLEANUP(stage_fini) struct stage s = { .p = p, .out = out };
+
+	for (size_t i = 0; i < in->n; i++) {
+		int r = gather(&s, &in->v[i], err);
+
+		if (r < 0 || (!r && lens_items_add(out, &in->v[i], err) < 0))
+			return -err->code;
+		if (r)
+			p->fates[in->v[i].src[0]].fate = LENS_FATE_MAPPED;
+	}
+	for (size_t i = 0; i < s.n; i++) {
+		struct group *g = &s.groups[i];
+
+		for (size_t k = 0; k < g->n_src; k++)
+			p->fates[g->src[k]].rule = g->rule->text;
+		if (check_whole(&s, g, err) < 0 ||
+		    run_ops(&s, g->rule, &g->members, err) < 0 ||
+		    name_members(&s, g, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
