@@ -80,6 +80,11 @@ int lens_tree_path(const struct lens_view *v, uint64_t ino, char *buf,
 int lens_tree_find(const struct lens_view *v, const char *path,
 		   struct lens_attr *ret);
 
+/* File @name ("info", "raw", "data.npy") of output tensor @i below
+ * .lens/tensors; 0 or -ENOENT. */
+int lens_tree_tensor(const struct lens_view *v, size_t i, const char *name,
+		     struct lens_attr *ret);
+
 /*
  * Up to @n bytes of file @ino from @off into @buf; *ret_n is short only at the
  * end of the file.  @reader tells readers apart for the cache (0: unknown).

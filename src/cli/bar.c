@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bar.c - the thread that redraws a line of progress.
+ */
+#include "cli/bar.h"
+
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REDRAW 0.1
+/* The rate shown is that of the last few seconds. */
+#define MEMORY 5.0
+
+double lens_cli_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The first of them that is set decides, as in setlocale(3). */
+static bool speaks_utf8(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(names); i++) {
+		const char *v = getenv(names[i]);
+
+		if (v && *v)
+			return strcasestr(v, "utf-8") || strcasestr(v, "utf8");
+	}
+	return false;
+}
+
+static unsigned columns(void)
+{
+	struct winsize w;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ?
+		       w.ws_col - 1u :
+		       79;
+}
+
+static void draw(struct lens_bar *b, double rate)
+{
+	char line[LENS_BAR_MAX], out[LENS_BAR_MAX + 8];
+	int n;
+
+	b->look.width = columns();
+	(void)lens_cli_bar_line(line, &b->look, atomic_load(&b->done), b->total,
+				rate);
+	n = snprintf(out, sizeof(out), "\r%s\033[K", line);
+	(void)!write(STDERR_FILENO, out, (size_t)n);
+}
+
+/* True when it is over. */
+static bool pause_until(struct lens_bar *b, double t)
+{
+	struct timespec until = { .tv_sec = (time_t)t };
+	bool over;
+
+	until.tv_nsec = (long)((t - (double)until.tv_sec) * 1e9);
+	(void)pthread_mutex_lock(&b->lock);
+	while (!b->stopped &&
+	       pthread_cond_timedwait(&b->stop, &b->lock, &until) == 0)
+		;
+	over = b->stopped;
+	(void)pthread_mutex_unlock(&b->lock);
+	return over;
+}
+
+static void *redraw(void *arg)
+{
+	struct lens_bar *b = arg;
+	double begin = lens_cli_now(), last = begin, rate = 0;
+	uint64_t before = 0;
+
+	while (!pause_until(b, last + REDRAW)) {
+		double t = lens_cli_now(), dt = t - last, w;
+		uint64_t done = atomic_load(&b->done);
+
+		/* A mean that forgets; over all there is, to begin with. */
+		w = t - begin < MEMORY ? dt / (t - begin) : dt / MEMORY;
+		rate += ((double)(done - before) / dt - rate) * w;
+		before = done;
+		last = t;
+		draw(b, t - begin < 0.5 ? 0 : rate);
+	}
+	return NULL;
+}
+
+void lens_cli_bar_start(struct lens_bar *b, const char *what, uint64_t total,
+			bool quiet)
+{
+	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+	pthread_condattr_t attr;
+
+	*b = (struct lens_bar){ .look = { .what = what,
+					  .utf8 = speaks_utf8(),
+					  .colour = !no_colour || !*no_colour },
+				.total = total,
+				.lock = PTHREAD_MUTEX_INITIALIZER };
+	if (quiet || !isatty(STDERR_FILENO) || !term || !*term ||
+	    strcmp(term, "dumb") == 0)
+		return;
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&b->stop, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	b->on = pthread_create(&b->thread, NULL, redraw, b) == 0;
+}
+
+void lens_cli_bar_stop(struct lens_bar *b)
+{
+	if (!b->on)
+		return;
+	(void)pthread_mutex_lock(&b->lock);
+	b->stopped = true;
+	(void)pthread_cond_signal(&b->stop);
+	(void)pthread_mutex_unlock(&b->lock);
+	(void)pthread_join(b->thread, NULL);
+	(void)pthread_cond_destroy(&b->stop);
+	(void)!write(STDERR_FILENO, "\r\033[K", 4);
+	b->on = false;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bar_text.c - one line of progress.
+ */
+#include "cli/bar.h"
+
+#include <stdio.h>
+
+/* Narrower than this a bar tells nothing. */
+#define CELLS_MIN 6
+#define CELLS_MAX 40
+
+const char *lens_cli_clock(char *buf, double seconds)
+{
+	uint64_t s = seconds > 0 ? (uint64_t)(seconds + 0.5) : 0;
+
+	if (s >= 3600)
+		(void)snprintf(buf, 32, "%llu:%02u:%02u",
+			       (unsigned long long)(s / 3600),
+			       (unsigned)(s / 60 % 60), (unsigned)(s % 60));
+	else
+		(void)snprintf(buf, 32, "%u:%02u", (unsigned)(s / 60),
+			       (unsigned)(s % 60));
+	return buf;
+}
+
+static unsigned percent(uint64_t done, uint64_t total)
+{
+	/* 100 only when nothing is left. */
+	return total ? (unsigned)((double)done / (double)total *
+				  (done < total ? 99.999 : 100)) :
+		       100;
+}
+
+/* @cells of bar, @full of them done, into @b. */
+static void cells(struct lens_buf *b, const struct lens_bar_look *look,
+		  unsigned full, unsigned n)
+{
+	lens_buf_puts(b, look->colour ? "\033[32m" : "");
+	for (unsigned i = 0; i < n; i++) {
+		if (i == full)
+			lens_buf_puts(b, look->colour ? "\033[90m" : "");
+		lens_buf_puts(b, i < full ? (look->utf8 ? "━" : "#") :
+					    (look->utf8 ? "─" : "-"));
+	}
+	lens_buf_puts(b, look->colour ? "\033[0m" : "");
+}
+
+const char *lens_cli_bar_line(char *buf, const struct lens_bar_look *look,
+			      uint64_t done, uint64_t total, double rate)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf b = { 0 };
+	char left[48], right[160], part[32], whole[32], speed[32], eta[32];
+	unsigned n, room, pct;
+
+	done = done < total ? done : total;
+	pct = percent(done, total);
+	(void)snprintf(left, sizeof(left), "%.32s %3u%%", look->what, pct);
+	n = (unsigned)snprintf(right, sizeof(right), "%s of %s",
+			       lens_format_size(part, done),
+			       lens_format_size(whole, total));
+	if (rate > 0)
+		(void)snprintf(
+			right + n, sizeof(right) - n, "  %s/s  %s left",
+			lens_format_size(speed, (uint64_t)rate),
+			lens_cli_clock(eta, (double)(total - done) / rate));
+	n = (unsigned)(strlen(left) + strlen(right));
+	room = look->width > n + 2 ? look->width - n - 2 : 0;
+	room = room < CELLS_MAX ? room : CELLS_MAX;
+	lens_buf_printf(&b, "%s ", left);
+	if (room >= CELLS_MIN) {
+		cells(&b, look,
+		      total ? (unsigned)((double)done / (double)total * room) :
+			      room,
+		      room);
+		lens_buf_puts(&b, " ");
+	}
+	if (look->width > n)
+		lens_buf_puts(&b, right);
+	(void)snprintf(buf, LENS_BAR_MAX, "%s", b.failed ? "" : b.data);
+	return buf;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_convert.c - lensfs convert: write the view to a directory.
+ *
+ * The files are cut into jobs of a few MiB, which the threads take in order: so
+ * all of them work on the same file, on the same panel even, and help each
+ * other make it, as readers of a mount do.  Jobs end where tensors and panels
+ * do.
+ */
+#include "cli/bar.h"
+#include "cli/cli.h"
+#include "cli/dest.h"
+#include "lens/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* Bytes of a job at most; all threads' buffers together. */
+#define JOB_MAX (4u << 20)
+#define JOB_MIN (1u << 20)
+#define BUFFERS_MAX (64u << 20)
+
+struct job {
+	uint32_t file; /* of the destination */
+	uint32_t n;
+	uint64_t off;
+};
+
+struct converting {
+	const struct lens_view *v;
+	struct lens_dest dest;
+	unsigned threads;
+	size_t job_max, panel_max;
+	size_t n, room;
+	struct job *job;
+	struct lens_bar bar;
+	pthread_mutex_t lock;
+	void *spare; /* buffers that nobody uses, each the next one's address
+			first; under lock */
+};
+
+static volatile sig_atomic_t stops; /* signals that asked for an end */
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	if (stops++)
+		_exit(LENS_EXIT_KILLED);
+}
+
+static int add_job(struct converting *c, size_t file, uint64_t off, uint64_t n,
+		   struct lens_err *err)
+{
+	if (c->n == c->room) {
+		size_t room = c->room ? 2 * c->room : 256;
+		struct job *j = reallocarray(c->job, room, sizeof(*j));
+
+		if (!j)
+			return lens_fail(err, ENOMEM, "no memory for jobs");
+		c->job = j;
+		c->room = room;
+	}
+	c->job[c->n++] = (struct job){ .file = (uint32_t)file,
+				       .n = (uint32_t)n,
+				       .off = off };
+	atomic_fetch_add(&c->dest.file[file].left, 1);
+	return 0;
+}
+
+/* [*begin, end) of @file as jobs, but for a rest too small to be one. */
+static int cut(struct converting *c, size_t file, uint64_t *begin, uint64_t end,
+	       bool all, struct lens_err *err)
+{
+	while (end - *begin >= c->job_max || (all && end > *begin)) {
+		uint64_t n =
+			end - *begin < c->job_max ? end - *begin : c->job_max;
+
+		if (add_job(c, file, *begin, n, err) < 0)
+			return -err->code;
+		*begin += n;
+	}
+	return 0;
+}
+
+/* Output tensor @i of @file; *begin is where no job has been cut yet. */
+static int cut_tensor(struct converting *c, size_t file, size_t i,
+		      uint64_t *begin, struct lens_err *err)
+{
+	const struct lens_plan *p = lens_view_plan(c->v);
+	uint64_t at = lens_view_place(c->v, i).off, off = 0,
+		 size = lens_plan_at(p, i)->t.size;
+	struct lens_panel panel;
+
+	while (off < size && lens_plan_panel(p, i, off, c->panel_max, &panel)) {
+		if (cut(c, file, begin, at + off, true, err) < 0)
+			return -err->code;
+		off = panel.off + panel.n;
+		if (cut(c, file, begin, at + off, true, err) < 0)
+			return -err->code;
+	}
+	return cut(c, file, begin, at + size, false, err);
+}
+
+static int by_place(const void *a, const void *b, void *ctx)
+{
+	const struct lens_view *v = ctx;
+	const uint32_t *x = a, *y = b;
+	struct lens_place p = lens_view_place(v, *x),
+			  q = lens_view_place(v, *y);
+
+	if (p.file != q.file)
+		return p.file < q.file ? -1 : 1;
+	/* A tensor without bytes lies where the next one begins. */
+	return p.off != q.off ? (p.off < q.off ? -1 : 1) : 0;
+}
+
+/* All tensors in the order of the files. */
+static uint32_t *in_order(struct converting *c, size_t n)
+{
+	uint32_t *order = calloc(n + 1, sizeof(*order));
+
+	for (size_t i = 0; order && i < n; i++)
+		order[i] = (uint32_t)i;
+	if (order)
+		qsort_r(order, n, sizeof(*order), by_place,
+			(void *)(uintptr_t)c->v);
+	return order;
+}
+
+/* The jobs of file @file, in its order; none of them is of no file. */
+static int cut_file(struct converting *c, size_t file, const uint32_t *order,
+		    size_t n, struct lens_err *err)
+{
+	const struct lens_target *t = &c->dest.file[file];
+	size_t lo = 0, hi = n;
+	uint64_t begin = 0;
+
+	while (t->weights != LENS_NONE && lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (lens_view_place(c->v, order[mid]).file < t->weights)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; t->weights != LENS_NONE && lo < n &&
+	       lens_view_place(c->v, order[lo]).file == t->weights;
+	     lo++)
+		if (cut_tensor(c, file, order[lo], &begin, err) < 0)
+			return -err->code;
+	if (!t->size)
+		return add_job(c, file, 0, 0, err);
+	return cut(c, file, &begin, t->size, true, err);
+}
+
+static void *buffer(struct converting *c)
+{
+	void *buf;
+
+	(void)pthread_mutex_lock(&c->lock);
+	buf = c->spare;
+	if (buf)
+		memcpy(&c->spare, buf, sizeof(c->spare));
+	(void)pthread_mutex_unlock(&c->lock);
+	return buf ? buf : malloc(c->job_max);
+}
+
+static void give_back(struct converting *c, void *buf)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	memcpy(buf, &c->spare, sizeof(c->spare));
+	c->spare = buf;
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+static int put(const struct converting *c, const struct job *j, int fd,
+	       const char *buf, struct lens_err *err)
+{
+	size_t n = 0;
+
+	while (n < j->n) {
+		ssize_t k = pwrite(fd, buf + n, j->n - n, (off_t)(j->off + n));
+
+		if (k < 0 && errno == EINTR && !stops)
+			continue;
+		if (k < 0)
+			return lens_fail(err, errno, "'%s/%s': write: %s",
+					 LENS_SHOW(c->dest.path),
+					 LENS_SHOW(c->dest.file[j->file].path),
+					 strerror(errno));
+		n += (size_t)k;
+	}
+	return 0;
+}
+
+static int work(struct converting *c, const struct job *j, void *buf,
+		struct lens_err *err)
+{
+	const struct lens_target *t = &c->dest.file[j->file];
+	size_t got = 0;
+	int fd;
+
+	if (stops)
+		return lens_fail(err, EINTR, "interrupted");
+	if (lens_dest_open(&c->dest, j->file, &fd, err) < 0)
+		return -err->code;
+	if (j->n && lens_tree_read(c->v, t->ino, j->off, j->n, buf, &got,
+				   (uint64_t)j->file + 1, err) < 0)
+		return lens_wrap(err, "'%s'", LENS_SHOW(t->path));
+	if (got != j->n)
+		return lens_fail(err, EIO, "'%s': it ends at byte %llu",
+				 LENS_SHOW(t->path),
+				 (unsigned long long)(j->off + got));
+	return put(c, j, fd, buf, err);
+}
+
+struct phase {
+	struct converting *c;
+	size_t first;
+};
+
+static int one(void *ctx, size_t i, struct lens_err *err)
+{
+	const struct phase *ph = ctx;
+	struct converting *c = ph->c;
+	const struct job *j = &c->job[ph->first + i];
+	void *buf = buffer(c);
+	int n;
+
+	if (!buf)
+		return lens_fail(err, ENOMEM, "no memory for a buffer");
+	n = work(c, j, buf, err);
+	give_back(c, buf);
+	if (n < 0)
+		return n;
+	atomic_fetch_add(&c->bar.done, j->n);
+	if (atomic_fetch_sub(&c->dest.file[j->file].left, 1) > 1)
+		return 0;
+	return lens_dest_close(&c->dest, j->file, err);
+}
+
+/* Everything of one rank before anything of the next. */
+static int write_all(struct converting *c, struct lens_err *err)
+{
+	for (size_t i = 0, end; i < c->n; i = end) {
+		enum lens_rank rank = c->dest.file[c->job[i].file].rank;
+		struct phase ph = { .c = c, .first = i };
+
+		end = i;
+		while (end < c->n &&
+		       c->dest.file[c->job[end].file].rank == rank)
+			end++;
+		if (lens_parallel(end - i, c->threads, one, &ph, err) < 0)
+			return -err->code;
+	}
+	return lens_dest_sync(&c->dest, err);
+}
+
+static int make_jobs(struct converting *c, struct lens_err *err)
+{
+	size_t n = lens_plan_count(lens_view_plan(c->v));
+	lens_autofree uint32_t *order = in_order(c, n);
+
+	if (!order)
+		return lens_fail(err, ENOMEM, "no memory for jobs");
+	for (size_t i = 0; i < c->dest.n; i++)
+		if (cut_file(c, i, order, n, err) < 0)
+			return -err->code;
+	return 0;
+}
+
+static void set_sizes(struct converting *c, unsigned jobs)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct lens_cache_stats stats;
+
+	c->threads = jobs ? jobs : cpus > 0 ? (unsigned)cpus : 1;
+	c->job_max = BUFFERS_MAX / c->threads & ~(size_t)4095;
+	c->job_max = c->job_max > JOB_MAX ? JOB_MAX :
+		     c->job_max < JOB_MIN ? JOB_MIN :
+					    c->job_max;
+	lens_cache_stats(lens_view_cache(c->v), &stats);
+	c->panel_max = stats.budget / 4 < LENS_PANEL_MAX ?
+			       (size_t)(stats.budget / 4) :
+			       LENS_PANEL_MAX;
+}
+
+static void catch_signals(void)
+{
+	/* No SA_RESTART: a write that waits is to come back. */
+	struct sigaction act = { .sa_handler = on_signal };
+
+	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigaction(SIGTERM, &act, NULL);
+	(void)sigaction(SIGHUP, &act, NULL);
+}
+
+static void fini(struct converting *c)
+{
+	while (c->spare) {
+		void *next;
+
+		memcpy(&next, c->spare, sizeof(next));
+		free(c->spare);
+		c->spare = next;
+	}
+	free(c->job);
+	lens_dest_fini(&c->dest);
+}
+
+static void summary(const struct converting *c, double seconds)
+{
+	char size[32], rate[32], time[32];
+
+	lens_log(LENS_LOG_INFO, "convert: '%s': %zu files, %s in %s (%s/s)",
+		 LENS_SHOW(c->dest.path), c->dest.n,
+		 lens_format_size(size, c->dest.size),
+		 lens_cli_clock(time, seconds),
+		 lens_format_size(
+			 rate, (uint64_t)((double)c->dest.size /
+					  (seconds > 1e-3 ? seconds : 1e-3))));
+}
+
+static int convert(struct converting *c, const struct lens_args *a,
+		   struct lens_err *err)
+{
+	double begin = lens_cli_now();
+	int n;
+
+	set_sizes(c, a->jobs);
+	if (lens_dest_init(&c->dest, a->operand[1], c->v, err) < 0 ||
+	    make_jobs(c, err) < 0)
+		return -err->code;
+	catch_signals();
+	n = lens_dest_begin(&c->dest, err);
+	if (n >= 0) {
+		lens_cli_bar_start(&c->bar, "convert", c->dest.size, a->quiet);
+		n = write_all(c, err);
+		lens_cli_bar_stop(&c->bar);
+	}
+	if (n < 0)
+		lens_dest_undo(&c->dest);
+	else
+		summary(c, lens_cli_now() - begin);
+	return n;
+}
+
+int lens_cli_convert(struct lens_args *a, struct lens_err *err)
+{
+	LENS_CLEANUP(lens_view_closep) struct lens_view *v = NULL;
+	struct converting c = { .lock = PTHREAD_MUTEX_INITIALIZER,
+				.dest.dir = -1 };
+	int n;
+
+	if (lens_dest_check(a->operand[1], a->operand[0], err) < 0 ||
+	    lens_cli_open(a, a->operand[0], &v, err) < 0)
+		return -err->code;
+	c.v = v;
+	n = convert(&c, a, err);
+	fini(&c);
+	return n;
+}

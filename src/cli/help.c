@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * help.c - what --help prints, and the table as tab-separated lines.
+ */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+void lens_cli_help(void)
+{
+	(void)printf("usage: lensfs COMMAND [OPTION...] OPERAND...\n"
+		     "\n"
+		     "Shows a directory of safetensors files as another one: "
+		     "other names, other\n"
+		     "layout, quantized tensors decoded, made while it is "
+		     "read.\n"
+		     "\n");
+	for (size_t i = 0; i < LENS_CMD_MAX; i++) {
+		const struct lens_command *c = &lens_cli_commands[i];
+
+		(void)printf("  %-8s %-18s %s\n", c->name, c->operands,
+			     c->help);
+	}
+	(void)printf("\n"
+		     "'lensfs COMMAND --help' shows its options, 'lensfs "
+		     "--version' the version;\n"
+		     "lensfs(1) is the manual.  Exit status: 0 done, 1 failed, "
+		     "2 wrong usage.\n");
+}
+
+static void option_help(const struct lens_option *o)
+{
+	char left[40];
+	char letter[4] = { '-', o->letter, o->name ? ',' : 0, 0 };
+
+	(void)snprintf(left, sizeof(left), "%3s %s%s%s%s",
+		       o->letter ? letter : "", o->name ? "--" : "",
+		       o->name ? o->name : "", o->name && o->arg ? " " : "",
+		       o->arg ? o->arg : "");
+	(void)printf("  %-25s %s\n", left, o->help);
+}
+
+void lens_cli_command_help(const struct lens_command *c)
+{
+	unsigned bit = LENS_OF(c - lens_cli_commands);
+
+	(void)printf("usage: lensfs %s [OPTION...] %s\n"
+		     "\n"
+		     "%s: for example\n"
+		     "  %s\n"
+		     "\n",
+		     c->name, c->operands, c->help, c->example);
+	for (size_t i = 0; i < lens_cli_options(); i++)
+		if (lens_cli_option(i)->of & bit)
+			option_help(lens_cli_option(i));
+}
+
+void lens_cli_list_commands(void)
+{
+	for (size_t i = 0; i < LENS_CMD_MAX; i++) {
+		const struct lens_command *c = &lens_cli_commands[i];
+
+		(void)printf("%s\t%s\t%s\n", c->name, c->operands, c->help);
+	}
+}
+
+static void list(const char *command, const struct lens_option *o)
+{
+	const char *arg = o->arg ? o->arg : "";
+
+	if (o->letter)
+		(void)printf("%s\t-%c\t%s\t%s\n", command, o->letter, arg,
+			     o->help);
+	if (o->name)
+		(void)printf("%s\t--%s\t%s\t%s\n", command, o->name, arg,
+			     o->help);
+}
+
+void lens_cli_list_options(void)
+{
+	for (size_t i = 0; i < lens_cli_options(); i++)
+		if (!lens_cli_option(i)->of && lens_cli_option(i)->help)
+			list("lensfs", lens_cli_option(i));
+	for (size_t c = 0; c < LENS_CMD_MAX; c++)
+		for (size_t i = 0; i < lens_cli_options(); i++)
+			if (lens_cli_option(i)->of & LENS_OF(c))
+				list(lens_cli_commands[c].name,
+				     lens_cli_option(i));
+}

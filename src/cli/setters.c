@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * setters.c - what options with a value do to the arguments.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+
+int lens_cli_set_recipe(struct lens_args *a, const char *v,
+			struct lens_err *err)
+{
+	if (!*v)
+		return lens_fail(err, EINVAL, "it needs a recipe's name");
+	a->view.recipe = v;
+	return 0;
+}
+
+int lens_cli_set_to(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	if (strcmp(v, "hf") != 0)
+		return lens_fail(err, EINVAL,
+				 "'%s' is not 'hf', the only side there is to "
+				 "say (without --to it is native)",
+				 LENS_SHOW(v));
+	a->view.to_hf = true;
+	return 0;
+}
+
+int lens_cli_set_dtype(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	enum lens_dtype d = lens_dtype_parse(v);
+
+	if (d != LENS_BF16 && d != LENS_F16 && d != LENS_F32)
+		return lens_fail(err, EINVAL, "'%s' is not bf16, f16 or f32",
+				 LENS_SHOW(v));
+	a->view.plan.dtype = d;
+	return 0;
+}
+
+int lens_cli_set_set(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	size_t n = a->view.plan.n_set;
+	const char *eq = strchr(v, '=');
+	const char **grown;
+
+	if (!eq || eq == v)
+		return lens_fail(err, EINVAL, "'%s' is not NAME=VALUE",
+				 LENS_SHOW(v));
+	grown = realloc(a->set, (n + 1) * sizeof(*grown));
+	if (!grown)
+		return lens_fail(err, ENOMEM, "no memory for options");
+	grown[n] = v;
+	a->set = grown;
+	a->view.plan.set = grown;
+	a->view.plan.n_set = n + 1;
+	return 0;
+}
+
+int lens_cli_set_shard_size(struct lens_args *a, const char *v,
+			    struct lens_err *err)
+{
+	if (lens_parse_size(v, &a->view.shard_size, err) < 0)
+		return -err->code;
+	if (!a->view.shard_size)
+		return lens_fail(err, EINVAL, "a shard can't be empty");
+	return 0;
+}
+
+int lens_cli_set_exclude(struct lens_args *a, const char *v,
+			 struct lens_err *err)
+{
+	(void)err;
+	a->view.plan.exclude = v;
+	return 0;
+}
+
+int lens_cli_set_cache_size(struct lens_args *a, const char *v,
+			    struct lens_err *err)
+{
+	if (lens_parse_size(v, &a->view.cache_size, err) < 0)
+		return -err->code;
+	a->view.no_cache = !a->view.cache_size;
+	return 0;
+}
+
+int lens_cli_set_cache_compress(struct lens_args *a, const char *v,
+				struct lens_err *err)
+{
+	static const char *const names[] = {
+		[LENS_COMPRESS_AUTO] = "auto",
+		[LENS_COMPRESS_ALWAYS] = "always",
+		[LENS_COMPRESS_NEVER] = "never",
+	};
+
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(names); i++)
+		if (strcmp(v, names[i]) == 0) {
+			a->view.compress = (enum lens_cache_compress)i;
+			return 0;
+		}
+	return lens_fail(err, EINVAL, "'%s' is not auto, always or never",
+			 LENS_SHOW(v));
+}
+
+int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	char *end;
+	unsigned long n = strtoul(v, &end, 10);
+
+	if (*v < '0' || *v > '9' || *end || n < 1 || n > 256)
+		return lens_fail(err, EINVAL,
+				 "'%s' is not a number from 1 to 256",
+				 LENS_SHOW(v));
+	a->jobs = (unsigned)n;
+	return 0;
+}
+
+int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	if (!*v)
+		return lens_fail(err, EINVAL, "it needs a file's name");
+	a->log = v;
+	return 0;
+}
+
+int lens_cli_set_as(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	static const char *const names[] = {
+		[LENS_AS_RAW] = "raw",
+		[LENS_AS_NPY] = "npy",
+		[LENS_AS_SAFETENSORS] = "safetensors",
+	};
+
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(names); i++)
+		if (strcmp(v, names[i]) == 0) {
+			a->as = (enum lens_cli_as)i;
+			return 0;
+		}
+	return lens_fail(err, EINVAL, "'%s' is not raw, npy or safetensors",
+			 LENS_SHOW(v));
+}

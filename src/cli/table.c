@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * table.c - the commands and the options.  A new one is a line here, a setter
+ * or a cmd_<name>.c, and its entry in docs/lensfs.1 (tests/lint compares).
+ */
+#include "cli/cli.h"
+
+#define MOUNT LENS_OF(LENS_CMD_MOUNT)
+#define UMOUNT LENS_OF(LENS_CMD_UMOUNT)
+#define CONVERT LENS_OF(LENS_CMD_CONVERT)
+#define LS LENS_OF(LENS_CMD_LS)
+#define CAT LENS_OF(LENS_CMD_CAT)
+#define PLAN LENS_OF(LENS_CMD_PLAN)
+#define RECIPES LENS_OF(LENS_CMD_RECIPES)
+/* All that open a source. */
+#define VIEW (MOUNT | CONVERT | LS | CAT | PLAN)
+#define FLAG(field) .flag = offsetof(struct lens_args, field)
+
+const struct lens_command lens_cli_commands[LENS_CMD_MAX] = {
+	[LENS_CMD_MOUNT] = { "mount", "SOURCE MOUNTPOINT", 2, 2,
+			     "show a checkpoint converted, as a directory",
+			     "lensfs mount ~/models/fp8 /mnt/native",
+			     lens_cli_mount },
+	[LENS_CMD_UMOUNT] = { "umount", "MOUNTPOINT", 1, 1,
+			      "end a mount, once its readers are done",
+			      "lensfs umount /mnt/native", lens_cli_umount },
+	[LENS_CMD_CONVERT] = { "convert", "SOURCE DEST", 2, 2,
+			       "write what a mount would show to a directory",
+			       "lensfs convert --to hf ~/models/fp8 /data/bf16",
+			       lens_cli_convert },
+	[LENS_CMD_LS] = { "ls", "SOURCE [PATTERN]", 1, 2,
+			  "list tensors: dtype, shape, bytes, key",
+			  "lensfs ls ~/models/fp8 '*.layers.0.*'",
+			  lens_cli_ls },
+	[LENS_CMD_CAT] = { "cat", "SOURCE KEY|FILE", 2, 2,
+			   "write a tensor or a file of the view to stdout",
+			   "lensfs cat --as npy ~/models/fp8 "
+			   "lm_head.weight >head.npy",
+			   lens_cli_cat },
+	[LENS_CMD_PLAN] = { "plan", "SOURCE", 1, 1,
+			    "tell what would be shown, and how it is made",
+			    "lensfs plan --recipe dequant ~/models/fp8",
+			    lens_cli_plan },
+	[LENS_CMD_RECIPES] = { "recipes", "[NAME]", 0, 1,
+			       "list the built-in recipes, or print one",
+			       "lensfs recipes dequant >my-recipe.json",
+			       lens_cli_recipes },
+};
+
+/* In the order of the help. */
+static const struct lens_option options[] = {
+	{ NULL, 'f', NULL, "stay in the foreground, log to stderr", MOUNT,
+	  FLAG(foreground) },
+	{ NULL, 'o', "OPTION,...",
+	  "options as mount(8) has them: recipe=NAME,allow_other", MOUNT,
+	  .set = lens_cli_fs_options },
+	{ "log", 0, "FILE", "append messages to FILE, not to syslog", MOUNT,
+	  true, .set = lens_cli_set_log },
+	{ "inspect", 0, NULL, "list .lens in the root, too", MOUNT, true,
+	  FLAG(view.inspect) },
+	{ NULL, 'l', NULL, "all there is to tell, a line each", LS | PLAN,
+	  FLAG(detail) },
+	{ "source", 0, NULL, "list the source's tensors, not the view's", LS,
+	  FLAG(source) },
+	{ "as", 0, "FORMAT", "of a tensor: raw (default), npy, safetensors",
+	  CAT, .set = lens_cli_set_as },
+	{ "ops", 0, NULL, "list the ops that recipes can use", RECIPES,
+	  FLAG(ops) },
+	{ "codecs", 0, NULL, "list the codecs that recipes can use", RECIPES,
+	  FLAG(codecs) },
+	{ "json", 0, NULL, "print one JSON object, for programs",
+	  LS | PLAN | RECIPES, FLAG(json) },
+	{ "recipe", 0, "NAME|FILE", "the recipe (default: by config.json)",
+	  VIEW, true, .set = lens_cli_set_recipe },
+	{ "to", 0, "hf", "names and layout as they are, decoded", VIEW, true,
+	  .set = lens_cli_set_to },
+	{ "dtype", 0, "bf16|f16|f32", "what decoded tensors become", VIEW, true,
+	  .set = lens_cli_set_dtype },
+	{ "set", 0, "NAME=VALUE", "a parameter of the recipe (repeatable)",
+	  VIEW, true, .set = lens_cli_set_set },
+	{ "shard-size", 0, "SIZE", "of the view's files (default: 5GB)", VIEW,
+	  true, .set = lens_cli_set_shard_size },
+	{ "exclude", 0, "REGEX", "leave out keys that match at their start",
+	  VIEW, true, .set = lens_cli_set_exclude },
+	{ "strict", 0, NULL, "refuse what would be a warning", VIEW, true,
+	  FLAG(view.plan.strict) },
+	{ "follow-links", 0, NULL, "read links that leave the source", VIEW,
+	  true, FLAG(view.follow_links) },
+	{ "cache-size", 0, "SIZE", "(default: RAM/16, in 64MiB .. 1GiB)", VIEW,
+	  true, .set = lens_cli_set_cache_size },
+	{ "cache-compress", 0, "WHEN", "auto (default), always, never", VIEW,
+	  true, .set = lens_cli_set_cache_compress },
+	{ "jobs", 0, "N", "threads (default: one a CPU)", MOUNT | CONVERT, true,
+	  .set = lens_cli_set_jobs },
+	{ "quiet", 'q', NULL, "no warnings, no progress",
+	  VIEW | UMOUNT | RECIPES, FLAG(quiet) },
+	{ "help", 'h', NULL, "show this", VIEW | UMOUNT | RECIPES, FLAG(help) },
+	{ "version", 'V', NULL, "show the version", 0, FLAG(version) },
+	/* For tests and completion; neither help nor lists name them. */
+	{ "list-commands", 0, NULL, NULL, 0, FLAG(list_commands) },
+	{ "list-options", 0, NULL, NULL, 0, FLAG(list_options) },
+};
+_Static_assert(LENS_ARRAY_SIZE(options) <= 64, "lens_args.seen has 64 bits");
+
+size_t lens_cli_options(void)
+{
+	return LENS_ARRAY_SIZE(options);
+}
+
+const struct lens_option *lens_cli_option(size_t i)
+{
+	return &options[i];
+}
+
+static bool named(const char *name, const char *given, size_t n, bool loose)
+{
+	for (size_t i = 0; i < n; i++)
+		if (name[i] != given[i] &&
+		    !(loose && name[i] == '-' && given[i] == '_'))
+			return false;
+	return !name[n];
+}
+
+const struct lens_option *lens_cli_option_find(const char *name, size_t n,
+					       bool loose)
+{
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(options); i++)
+		if (options[i].name && named(options[i].name, name, n, loose))
+			return &options[i];
+	return NULL;
+}
+
+const struct lens_option *lens_cli_option_letter(char letter)
+{
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(options); i++)
+		if (options[i].letter == letter)
+			return &options[i];
+	return NULL;
+}
+
+const struct lens_command *lens_cli_command_find(const char *name)
+{
+	for (size_t i = 0; i < LENS_CMD_MAX; i++)
+		if (strcmp(lens_cli_commands[i].name, name) == 0)
+			return &lens_cli_commands[i];
+	return NULL;
+}
