@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernel.c - the scalar kernels, and the choice of kernels for this machine.
+ *
+ * The scalar table is complete.  Each architecture then overwrites the entries
+ * it does better, weakest extension first, so the last writer wins and a
+ * missing variant falls back by itself.
+ */
+#include "kernel/variants.h"
+
+#include <pthread.h>
+
+static void e4m3_bf16(uint16_t *dst, const uint8_t *src, size_t n, float scale)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = lens_f32_to_bf16(lens_e4m3_f32(src[i]) * scale);
+}
+
+static void e4m3_f16(uint16_t *dst, const uint8_t *src, size_t n, float scale)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = lens_f32_to_f16(lens_e4m3_f32(src[i]) * scale);
+}
+
+/* A NaN becomes the canonical one. */
+static float canonical(float v)
+{
+	return v == v ? v : lens_unbits(0x7fc00000);
+}
+
+static void e4m3_f32(float *dst, const uint8_t *src, size_t n, float scale)
+{
+	for (size_t i = 0; i < n; i++) {
+		float v = canonical(lens_e4m3_f32(src[i]) * scale);
+
+		memcpy(dst + i, &v, sizeof(v));
+	}
+}
+
+/* Stores through memcpy: dst need not be aligned. */
+#define CAST(name, to, from, convert)                                       \
+	static void name(to *dst, const from *src, size_t n)                \
+	{                                                                   \
+		for (size_t i = 0; i < n; i++) {                            \
+			from v;                                             \
+			to r;                                               \
+                                                                            \
+			memcpy(&v, (const char *)src + i * sizeof(v),       \
+			       sizeof(v));                                  \
+			r = convert(v);                                     \
+			memcpy((char *)dst + i * sizeof(r), &r, sizeof(r)); \
+		}                                                           \
+	}
+
+CAST(bf16_f32, float, uint16_t, lens_bf16_to_f32)
+CAST(f16_f32, float, uint16_t, lens_f16_to_f32)
+CAST(f32_bf16, uint16_t, float, lens_f32_to_bf16)
+CAST(f32_f16, uint16_t, float, lens_f32_to_f16)
+
+static void scale_f32(float *dst, const float *src, size_t n, float scale)
+{
+	for (size_t i = 0; i < n; i++) {
+		float v;
+
+		memcpy(&v, (const char *)src + i * sizeof(v), sizeof(v));
+		v = canonical(v * scale);
+		memcpy((char *)dst + i * sizeof(v), &v, sizeof(v));
+	}
+}
+
+/* Squares of 32 elements, so that both sides stay in the cache. */
+#define EDGE 32
+#define TRANSPOSE(name, type)                                                    \
+	static void name(void *dst, size_t ds, const void *src, size_t ss,       \
+			 size_t rows, size_t cols)                               \
+	{                                                                        \
+		for (size_t r0 = 0; r0 < rows; r0 += EDGE)                       \
+			for (size_t c0 = 0; c0 < cols; c0 += EDGE)               \
+				for (size_t c = c0; c < cols && c < c0 + EDGE;   \
+				     c++)                                        \
+					for (size_t r = r0;                      \
+					     r < rows && r < r0 + EDGE; r++)     \
+						memcpy((char *)dst + c * ds +    \
+							       r * sizeof(type), \
+						       (const char *)src +       \
+							       r * ss +          \
+							       c * sizeof(type), \
+						       sizeof(type));            \
+	}
+
+TRANSPOSE(transpose1, uint8_t)
+TRANSPOSE(transpose2, uint16_t)
+TRANSPOSE(transpose4, uint32_t)
+TRANSPOSE(transpose8, uint64_t)
+
+static void shuffle(uint8_t *dst, const uint8_t *src, size_t n, unsigned size)
+{
+	for (unsigned k = 0; k < size; k++)
+		for (size_t i = 0; i < n; i++)
+			dst[k * n + i] = src[i * size + k];
+}
+
+static void unshuffle(uint8_t *dst, const uint8_t *src, size_t n, unsigned size)
+{
+	for (unsigned k = 0; k < size; k++)
+		for (size_t i = 0; i < n; i++)
+			dst[i * size + k] = src[k * n + i];
+}
+
+void lens_kernels_init(struct lens_kernels *k, unsigned cpu)
+{
+	*k = (struct lens_kernels){
+		.name = "scalar",
+		.e4m3_bf16 = e4m3_bf16,
+		.e4m3_f16 = e4m3_f16,
+		.e4m3_f32 = e4m3_f32,
+		.bf16_f32 = bf16_f32,
+		.f16_f32 = f16_f32,
+		.f32_bf16 = f32_bf16,
+		.f32_f16 = f32_f16,
+		.scale_f32 = scale_f32,
+		.transpose1 = transpose1,
+		.transpose2 = transpose2,
+		.transpose4 = transpose4,
+		.transpose8 = transpose8,
+		.shuffle = shuffle,
+		.unshuffle = unshuffle,
+	};
+#if defined(__x86_64__)
+	lens_kernels_init_x86(k, cpu);
+#else
+	(void)cpu;
+#endif
+}
+
+unsigned lens_cpu(void)
+{
+	const char *mask = getenv("LENS_CPU_MASK");
+	unsigned cpu = 0;
+
+#if defined(__x86_64__)
+	cpu = lens_cpu_x86();
+#endif
+	return mask ? cpu & (unsigned)strtoul(mask, NULL, 0) : cpu;
+}
+
+static struct lens_kernels kernels;
+
+static void init_once(void)
+{
+	lens_kernels_init(&kernels, lens_cpu());
+}
+
+const struct lens_kernels *lens_kernels(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, init_once);
+	return &kernels;
+}

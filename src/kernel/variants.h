@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of each architecture put into the table. */
+#ifndef LENS_KERNEL_VARIANTS_H
+#define LENS_KERNEL_VARIANTS_H
+
+#include "lens/kernel.h"
+
+#if defined(__x86_64__)
+unsigned lens_cpu_x86(void);
+void lens_kernels_init_x86(struct lens_kernels *k, unsigned cpu);
+#endif
+
+/* Bits of a float and back. */
+static inline uint32_t lens_bits(float v)
+{
+	uint32_t u;
+
+	memcpy(&u, &v, sizeof(u));
+	return u;
+}
+
+static inline float lens_unbits(uint32_t u)
+{
+	float v;
+
+	memcpy(&v, &u, sizeof(v));
+	return v;
+}
+
+#endif
