@@ -378,41 +378,37 @@ static void rest(unsigned size, uint8_t *dst, size_t ds, const uint8_t *src,
 			       size);
 }
 
-#define TRANSPOSE(size)                                                       \
-	AVX2 static void transpose##size##_avx2(void *dst, size_t ds,         \
-						const void *src, size_t ss,   \
-						size_t rows, size_t cols)     \
-	{                                                                     \
-		enum { T = LINE / (size), B = 16 / (size) };                  \
-		uint8_t a[T * LINE], b[T * LINE];                             \
-		const size_t full_rows = rows / T * T,                        \
-			     full_cols = cols / T * T;                        \
-		uint8_t *d = dst;                                             \
-		const uint8_t *s = src;                                       \
-                                                                              \
-		for (size_t r = 0; r < full_rows; r += T)                     \
-			for (size_t c = 0; c < full_cols; c += T) {           \
-				copy_lines(a, LINE, s + r * ss + c * (size),  \
-					   ss, T);                            \
-				for (unsigned i = 0; i < T; i += B)           \
-					for (unsigned k = 0; k < T; k += B)   \
-						block##size(                  \
-							b + k * LINE +        \
-								i * (size),   \
-							a + i * LINE +        \
-								k * (size));  \
-				copy_lines(d + c * ds + r * (size), ds, b,    \
-					   LINE, T);                          \
-			}                                                     \
-		if (stream)                                                   \
-			_mm_sfence();                                         \
-		if (full_cols < cols)                                         \
-			rest(size, d + full_cols * ds, ds,                    \
-			     s + full_cols * (size), ss, full_rows,           \
-			     cols - full_cols);                               \
-		if (full_rows < rows)                                         \
-			rest(size, d + full_rows * (size), ds,                \
-			     s + full_rows * ss, ss, rows - full_rows, cols); \
+/* Tile by tile; what fills none is left to rest(). */
+#define TRANSPOSE(size)                                                        \
+	AVX2 static void transpose##size##_avx2(void *dst, size_t ds,          \
+						const void *src, size_t ss,    \
+						size_t rows, size_t cols)      \
+	{                                                                      \
+		enum { T = LINE / (size), B = 16 / (size) };                   \
+		const size_t r1 = rows / T * T, c1 = cols / T * T;             \
+		const bool stream = streams(dst, ds, rows * cols * (size));    \
+		uint8_t a[T * LINE], b[T * LINE], *d = dst;                    \
+		const uint8_t *s = src;                                        \
+                                                                               \
+		for (size_t r = 0; r < r1; r += T)                             \
+			for (size_t c = 0; c < c1; c += T) {                   \
+				read_lines(a, s + r * ss + c * (size), ss, T); \
+				for (unsigned i = 0; i < T; i += B)            \
+					for (unsigned k = 0; k < T; k += B)    \
+						block##size(                   \
+							b + k * LINE +         \
+								i * (size),    \
+							a + i * LINE +         \
+								k * (size));   \
+				write_lines(d + c * ds + r * (size), ds, b, T, \
+					    stream);                           \
+			}                                                      \
+		if (stream)                                                    \
+			_mm_sfence();                                          \
+		rest(size, d + c1 * ds, ds, s + c1 * (size), ss, r1,           \
+		     cols - c1);                                               \
+		rest(size, d + r1 * (size), ds, s + r1 * ss, ss, rows - r1,    \
+		     cols);                                                    \
 	}
 
 TRANSPOSE(1)
