@@ -3,6 +3,7 @@
  * cmd_umount.c - lensfs umount: end a mount of ours when its readers are done,
  * or detach it when they take too long.
  */
+#include "cli/bar.h"
 #include "cli/cli.h"
 #include "lens/log.h"
 
@@ -146,17 +147,9 @@ static int detach(const char *path, bool lazy, struct lens_err *err)
 			 LENS_SHOW(path), LENS_SHOW(said));
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 int lens_cli_umount(struct lens_args *a, struct lens_err *err)
 {
-	double end = now() + PATIENCE;
+	double end = lens_cli_now() + PATIENCE;
 	struct timespec pause = { .tv_nsec = 5000000 };
 	char path[PATH_MAX], type[64];
 	int n;
@@ -171,7 +164,8 @@ int lens_cli_umount(struct lens_args *a, struct lens_err *err)
 				 "'%s': it is no lensfs mount but one of type "
 				 "%s",
 				 LENS_SHOW(path), LENS_SHOW(type));
-	while ((n = detach(path, false, err)) == -EBUSY && now() < end) {
+	while ((n = detach(path, false, err)) == -EBUSY &&
+	       lens_cli_now() < end) {
 		(void)nanosleep(&pause, NULL);
 		if (pause.tv_nsec < 100000000)
 			pause.tv_nsec *= 2;
@@ -181,7 +175,8 @@ int lens_cli_umount(struct lens_args *a, struct lens_err *err)
 	if (detach(path, true, err) < 0)
 		return -err->code;
 	lens_log(LENS_LOG_WARNING,
-		 "umount: '%s': still in use after %.0f s: detached; it ends "
+		 "warning: umount: '%s': still in use after %.0f s: detached; "
+		 "it ends "
 		 "with its last reader",
 		 LENS_SHOW(path), PATIENCE);
 	return 0;

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 void lens_cli_help(void)
@@ -33,11 +34,11 @@ static void option_help(const struct lens_option *o)
 	char left[40];
 	char letter[4] = { '-', o->letter, o->name ? ',' : 0, 0 };
 
-	(void)snprintf(left, sizeof(left), "%3s %s%s%s%s",
+	(void)snprintf(left, sizeof(left), "%-3s %s%s%s%s",
 		       o->letter ? letter : "", o->name ? "--" : "",
 		       o->name ? o->name : "", o->name && o->arg ? " " : "",
 		       o->arg ? o->arg : "");
-	(void)printf("  %-25s %s\n", left, o->help);
+	(void)printf("  %-27s %s\n", left, o->help);
 }
 
 void lens_cli_command_help(const struct lens_command *c)
@@ -46,13 +47,15 @@ void lens_cli_command_help(const struct lens_command *c)
 
 	(void)printf("usage: lensfs %s [OPTION...] %s\n"
 		     "\n"
-		     "%s: for example\n"
-		     "  %s\n"
+		     "%c%s.\n"
 		     "\n",
-		     c->name, c->operands, c->help, c->example);
+		     c->name, c->operands, toupper(c->help[0]), c->help + 1);
 	for (size_t i = 0; i < lens_cli_options(); i++)
 		if (lens_cli_option(i)->of & bit)
 			option_help(lens_cli_option(i));
+	(void)printf("\n"
+		     "For example: %s\n",
+		     c->example);
 }
 
 void lens_cli_list_commands(void)

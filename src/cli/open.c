@@ -10,7 +10,7 @@
 void lens_cli_tell(const struct lens_notes *notes)
 {
 	for (size_t i = 0; i < notes->n; i++)
-		lens_log(LENS_LOG_WARNING, "%s", notes->v[i]);
+		lens_log(LENS_LOG_WARNING, "warning: %s", notes->v[i]);
 }
 
 int lens_cli_open(const struct lens_args *a, const char *source,
