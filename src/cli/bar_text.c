@@ -24,12 +24,12 @@ const char *lens_cli_clock(char *buf, double seconds)
 	return buf;
 }
 
-static unsigned percent(uint64_t done, uint64_t total)
+/* The share of @of that is done, downwards: all of it only at the end. */
+static unsigned share(uint64_t done, uint64_t total, unsigned of)
 {
-	/* 100 only when nothing is left. */
-	return total ? (unsigned)((double)done / (double)total *
-				  (done < total ? 99.999 : 100)) :
-		       100;
+	unsigned n = total ? (unsigned)((double)done / (double)total * of) : of;
+
+	return n == of && done < total ? of - 1 : n;
 }
 
 /* @cells of bar, @full of them done, into @b. */
@@ -51,11 +51,11 @@ const char *lens_cli_bar_line(char *buf, const struct lens_bar_look *look,
 {
 	LENS_CLEANUP(lens_buf_fini) struct lens_buf b = { 0 };
 	char left[48], right[160], part[32], whole[32], speed[32], eta[32];
-	unsigned n, room, pct;
+	unsigned n, room;
 
 	done = done < total ? done : total;
-	pct = percent(done, total);
-	(void)snprintf(left, sizeof(left), "%.32s %3u%%", look->what, pct);
+	(void)snprintf(left, sizeof(left), "%.32s %3u%%", look->what,
+		       share(done, total, 100));
 	n = (unsigned)snprintf(right, sizeof(right), "%s of %s",
 			       lens_format_size(part, done),
 			       lens_format_size(whole, total));
@@ -69,10 +69,7 @@ const char *lens_cli_bar_line(char *buf, const struct lens_bar_look *look,
 	room = room < CELLS_MAX ? room : CELLS_MAX;
 	lens_buf_printf(&b, "%s ", left);
 	if (room >= CELLS_MIN) {
-		cells(&b, look,
-		      total ? (unsigned)((double)done / (double)total * room) :
-			      room,
-		      room);
+		cells(&b, look, share(done, total, room), room);
 		lens_buf_puts(&b, " ");
 	}
 	if (look->width > n)

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-cli.c - command lines taken apart, and the line of progress.
+ */
+#include "cli/args.c"
+#include "cli/bar_text.c"
+#include "cli/fsopts.c"
+#include "cli/setters.c"
+#include "cli/table.c"
+
+#include <check.h>
+
+/* The table names the commands; none is run here. */
+#define STUB(name)                                             \
+	int name(struct lens_args *a, struct lens_err *err)    \
+	{                                                      \
+		(void)a;                                       \
+		return lens_fail(err, EINVAL, "not in tests"); \
+	}
+STUB(lens_cli_mount)
+STUB(lens_cli_umount)
+STUB(lens_cli_convert)
+STUB(lens_cli_ls)
+STUB(lens_cli_cat)
+STUB(lens_cli_plan)
+STUB(lens_cli_recipes)
+
+/* The command line as words with blanks between; "_" is an empty word. */
+static int parse(struct lens_args *a, const char *line, char *copy,
+		 struct lens_err *err)
+{
+	static char *argv[32];
+	int argc = 0;
+
+	strcpy(copy, line);
+	for (char *w = strtok(copy, " "); w; w = strtok(NULL, " "))
+		argv[argc++] = strcmp(w, "_") == 0 ? w + 1 : w;
+	argv[argc] = NULL;
+	return lens_cli_parse(a, argc, argv, err);
+}
+
+/* What a command line means, in words. */
+static void describe(const struct lens_args *a, struct lens_buf *b)
+{
+	const struct lens_view_opts *v = &a->view;
+
+	lens_buf_puts(b, a->command ? a->command->name : "-");
+	for (size_t i = 0; i < a->n; i++)
+		lens_buf_printf(b, " <%s>", a->operand[i]);
+	if (v->recipe)
+		lens_buf_printf(b, " recipe=%s", v->recipe);
+	if (v->plan.dtype != LENS_DTYPE_INVALID)
+		lens_buf_printf(b, " dtype=%s", lens_dtype_name(v->plan.dtype));
+	for (size_t i = 0; i < v->plan.n_set; i++)
+		lens_buf_printf(b, " set=%s", v->plan.set[i]);
+	if (v->plan.exclude)
+		lens_buf_printf(b, " exclude=%s", v->plan.exclude);
+	if (v->shard_size)
+		lens_buf_printf(b, " shard=%llu",
+				(unsigned long long)v->shard_size);
+	if (v->cache_size)
+		lens_buf_printf(b, " cache=%llu",
+				(unsigned long long)v->cache_size);
+	if (a->jobs)
+		lens_buf_printf(b, " jobs=%u", a->jobs);
+	if (a->log)
+		lens_buf_printf(b, " log=%s", a->log);
+	if (v->compress)
+		lens_buf_printf(b, " compress=%d", (int)v->compress);
+	if (a->as)
+		lens_buf_printf(b, " as=%d", (int)a->as);
+	lens_buf_printf(
+		b, "%s%s%s%s%s%s%s", v->to_hf ? " to_hf" : "",
+		v->follow_links ? " follow" : "", v->inspect ? " inspect" : "",
+		v->no_cache ? " no_cache" : "", v->plan.strict ? " strict" : "",
+		a->foreground ? " foreground" : "",
+		a->allow_other ? " allow_other" : "");
+	lens_buf_printf(b, "%s%s%s%s%s%s%s%s%s", a->detail ? " l" : "",
+			a->source ? " source" : "", a->json ? " json" : "",
+			a->ops ? " ops" : "", a->codecs ? " codecs" : "",
+			a->quiet ? " quiet" : "", a->help ? " help" : "",
+			a->version ? " version" : "", a->fake ? " fake" : "");
+}
+
+static const struct {
+	const char *line, *means;
+} good[] = {
+	{ "lensfs mount a b", "mount <a> <b>" },
+	{ "lensfs -f mount a -q b", "mount <a> <b> foreground quiet" },
+	{ "lensfs mount -fq a b", "mount <a> <b> foreground quiet" },
+	{ "lensfs --recipe r mount a b", "mount <a> <b> recipe=r" },
+	{ "lensfs mount a --recipe=r b", "mount <a> <b> recipe=r" },
+	{ "lensfs mount a b --recipe=a=b", "mount <a> <b> recipe=a=b" },
+	{ "lensfs mount -- -a --recipe", "mount <-a> <--recipe>" },
+	{ "lensfs ls -", "ls <->" },
+	{ "lensfs ls ls", "ls <ls>" },
+	{ "lensfs ls -l a --source --json", "ls <a> l source json" },
+	{ "lensfs cat --as npy a k", "cat <a> <k> as=1" },
+	{ "lensfs cat --as safetensors a k", "cat <a> <k> as=2" },
+	{ "lensfs cat --as npy --as raw a k", "cat <a> <k>" },
+	{ "lensfs plan --to hf --recipe dequant a",
+	  "plan <a> recipe=dequant to_hf" },
+	{ "lensfs plan --dtype float16 a", "plan <a> dtype=F16" },
+	{ "lensfs plan --dtype=bf16 a", "plan <a> dtype=BF16" },
+	{ "lensfs plan --dtype float32 a", "plan <a> dtype=F32" },
+	{ "lensfs plan --set a=b --set c=d=e a", "plan <a> set=a=b set=c=d=e" },
+	{ "lensfs plan --set a= a", "plan <a> set=a=" },
+	{ "lensfs convert --shard-size 5GB --jobs 7 a b",
+	  "convert <a> <b> shard=5000000000 jobs=7" },
+	{ "lensfs convert --cache-size 64MiB a b",
+	  "convert <a> <b> cache=67108864" },
+	{ "lensfs convert --cache-size 0 a b", "convert <a> <b> no_cache" },
+	{ "lensfs mount --cache-compress never a b",
+	  "mount <a> <b> compress=2" },
+	{ "lensfs mount --strict --follow-links --inspect --log l a b",
+	  "mount <a> <b> log=l follow inspect strict" },
+	{ "lensfs ls --exclude .*bias a", "ls <a> exclude=.*bias" },
+	{ "lensfs recipes", "recipes" },
+	{ "lensfs recipes --ops", "recipes ops" },
+	{ "lensfs recipes --codecs --json", "recipes json codecs" },
+	{ "lensfs umount -q m", "umount <m> quiet" },
+	{ "lensfs -V", "- version" },
+	{ "lensfs mount --help", "mount help" },
+	{ "lensfs -h", "- help" },
+	/* As mount.fuse3 and mount call. */
+	{ "lensfs /a /b -o rw,dev,suid", "mount </a> </b>" },
+	{ "lensfs /a /b -orecipe=r,allow_other",
+	  "mount </a> </b> recipe=r allow_other" },
+	{ "lensfs /a b", "mount </a> <b>" },
+	{ "lensfs mount a b -o to=hf,dtype=f32,set=a=b,set=c=d,shard_size=1MB",
+	  "mount <a> <b> dtype=F32 set=a=b set=c=d shard=1000000 to_hf" },
+	{ "lensfs mount a b -o shard-size=1MB,cache_size=0,strict,jobs=3",
+	  "mount <a> <b> shard=1000000 jobs=3 no_cache strict" },
+	{ "lensfs mount a b -o exclude=x\\,y\\.z\\\\,ro",
+	  "mount <a> <b> exclude=x,y\\.z\\" },
+	{ "lensfs mount a b -o ro,nofail,_netdev,x-systemd.automount,user,auto",
+	  "mount <a> <b>" },
+	{ "lensfs mount a b -o ro -o log=l,,inspect,follow_links",
+	  "mount <a> <b> log=l follow inspect" },
+	{ "/sbin/mount.lensfs a b -o ro", "mount <a> <b>" },
+	{ "/sbin/mount.fuse.lensfs a b -sn -t fuse.lensfs -N /n -v -o strict",
+	  "mount <a> <b> strict" },
+	{ "mount.lensfs a b -f", "mount <a> <b> fake" },
+	{ "mount.lensfs ls b", "mount <ls> <b>" },
+};
+
+START_TEST(what_a_line_means)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf b = { 0 };
+	LENS_CLEANUP(lens_cli_args_fini) struct lens_args a;
+	struct lens_err err = { 0 };
+	char copy[256];
+	int n = parse(&a, good[_i].line, copy, &err);
+
+	ck_assert_msg(n == 0, "%s: %s", good[_i].line, err.msg);
+	describe(&a, &b);
+	ck_assert_str_eq(b.data, good[_i].means);
+}
+END_TEST
+
+static const struct {
+	const char *line, *why;
+} bad[] = {
+	{ "lensfs", "what to do is missing" },
+	{ "lensfs frob", "'frob': no such command" },
+	{ "lensfs frob x", "'frob': no such command" },
+	{ "lensfs /a", "'/a': no such command" },
+	{ "lensfs /a /b /c", "'/a': no such command" },
+	{ "lensfs mount a", "an operand is missing: mount SOURCE MOUNTPOINT" },
+	{ "lensfs mount a b c", "'c' is one too many" },
+	{ "lensfs mount --frob a b", "--frob: no such option" },
+	{ "lensfs mount --rec r a b", "--rec: no such option" },
+	{ "lensfs mount --shard_size 1 a b", "--shard_size: no such option" },
+	{ "lensfs mount -z a b", "-z: no such option" },
+	{ "lensfs mount -n a b", "-n: no such option" },
+	{ "lensfs mount a b --recipe", "--recipe: it needs NAME|FILE" },
+	{ "lensfs mount a b -o", "-o: it needs OPTION" },
+	{ "lensfs mount --strict=1 a b", "--strict: it takes no value" },
+	{ "lensfs ls -f a", "-f: not an option of ls" },
+	{ "lensfs --json convert a b", "--json: not an option of convert" },
+	{ "lensfs mount --recipe= a b", "--recipe: it needs a recipe's name" },
+	{ "lensfs mount --to native a b", "--to: 'native' is not 'hf'" },
+	{ "lensfs mount --to hf --recipe identity a b",
+	  "--to hf: its recipe is always 'dequant', not 'identity'" },
+	{ "lensfs mount --dtype i8 a b", "'i8' is not bf16, f16 or f32" },
+	{ "lensfs mount --dtype f64 a b", "'f64' is not bf16, f16 or f32" },
+	{ "lensfs mount --set x a b", "--set: 'x' is not NAME=VALUE" },
+	{ "lensfs mount --set =x a b", "--set: '=x' is not NAME=VALUE" },
+	{ "lensfs mount --shard-size 0 a b", "a shard can't be empty" },
+	{ "lensfs mount --shard-size x a b", "'x' is not a size" },
+	{ "lensfs mount --cache-size -1 a b", "'-1' is not a size" },
+	{ "lensfs mount --cache-compress on a b",
+	  "'on' is not auto, always or never" },
+	{ "lensfs mount --jobs 0 a b", "'0' is not a number from 1 to 256" },
+	{ "lensfs mount --jobs 257 a b", "'257' is not a number" },
+	{ "lensfs mount --jobs -1 a b", "'-1' is not a number" },
+	{ "lensfs mount --jobs 2x a b", "'2x' is not a number" },
+	{ "lensfs mount --jobs _ a b", "'' is not a number" },
+	{ "lensfs cat --as text a k", "'text' is not raw, npy or safetensors" },
+	{ "lensfs recipes --ops --codecs", "one at a time" },
+	{ "lensfs recipes --ops x", "one at a time" },
+	{ "lensfs ls --source --to hf a", "no --to" },
+	{ "lensfs mount --log= a b", "--log: it needs a file's name" },
+	{ "lensfs mount a b -o frob", "-o: frob: no such option" },
+	{ "lensfs mount a b -o ro,frob=1", "-o: frob=1: no such option" },
+	{ "lensfs mount a b -o source", "-o: source: no such option" },
+	{ "lensfs mount a b -o to", "-o: to: it needs to=hf" },
+	{ "lensfs mount a b -o strict=1", "-o: strict: it takes no value" },
+	{ "lensfs mount a b -o jobs=x", "-o: jobs: 'x' is not a number" },
+	{ "lensfs mount --\x01 a b", "--\\x01: no such option" },
+};
+
+START_TEST(what_is_no_line)
+{
+	LENS_CLEANUP(lens_cli_args_fini) struct lens_args a;
+	struct lens_err err = { 0 };
+	char copy[256];
+	int n = parse(&a, bad[_i].line, copy, &err);
+
+	ck_assert_msg(n == -EINVAL, "%s: accepted", bad[_i].line);
+	ck_assert_msg(strstr(err.msg, bad[_i].why), "%s: '%s'", bad[_i].line,
+		      err.msg);
+}
+END_TEST
+
+START_TEST(no_letter_or_name_twice)
+{
+	for (size_t i = 0; i < lens_cli_options(); i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct lens_option *a = lens_cli_option(i),
+						 *b = lens_cli_option(j);
+
+			ck_assert(!a->letter || a->letter != b->letter);
+			ck_assert(!a->name || !b->name ||
+				  strcmp(a->name, b->name) != 0);
+		}
+}
+END_TEST
+
+static const struct {
+	unsigned width;
+	bool utf8, colour;
+	uint64_t done, total;
+	double rate;
+	const char *line;
+} bars[] = {
+	{ 80, false, false, 0, 1000, 0,
+	  "convert   0% ---------------------------------------- 0 B of "
+	  "1.0 KB" },
+	{ 80, false, false, 500, 1000, 100,
+	  "convert  50% ###############---------------- 500 B of 1.0 KB  100 "
+	  "B/s  "
+	  "0:05 left" },
+	{ 80, false, false, 1000, 1000, 100,
+	  "convert 100% ############################## 1.0 KB of 1.0 KB  100 "
+	  "B/s  "
+	  "0:00 left" },
+	/* Not 100 % before the end. */
+	{ 50, false, false, 999999, 1000000, 0,
+	  "convert  99% ###################- 1.0 MB of 1.0 MB" },
+	/* No room for a bar, then for nothing but the percentage. */
+	{ 33, false, false, 500, 1000, 0, "convert  50% 500 B of 1.0 KB" },
+	{ 20, false, false, 500, 1000, 0, "convert  50% " },
+	{ 46, true, false, 500, 1000, 0,
+	  "convert  50% ━━━━━━━━───────── 500 B of 1.0 KB" },
+	{ 42, false, true, 500, 1000, 0,
+	  "convert  50% \033[32m######\033[90m-------\033[0m 500 B of 1.0 KB" },
+	{ 80, false, false, 0, 0, 0,
+	  "convert 100% ######################################## 0 B of 0 B" },
+};
+
+START_TEST(lines_of_progress)
+{
+	const struct lens_bar_look look = { "convert", bars[_i].width,
+					    bars[_i].utf8, bars[_i].colour };
+	char buf[LENS_BAR_MAX];
+
+	ck_assert_str_eq(lens_cli_bar_line(buf, &look, bars[_i].done,
+					   bars[_i].total, bars[_i].rate),
+			 bars[_i].line);
+}
+END_TEST
+
+static const struct {
+	double seconds;
+	const char *text;
+} clocks[] = {
+	{ 0, "0:00" },         { 0.4, "0:00" },   { 59.4, "0:59" },
+	{ 59.6, "1:00" },      { 3599, "59:59" }, { 3600, "1:00:00" },
+	{ 36061, "10:01:01" }, { -3, "0:00" },
+};
+
+START_TEST(clocks_of_progress)
+{
+	char buf[32];
+
+	ck_assert_str_eq(lens_cli_clock(buf, clocks[_i].seconds),
+			 clocks[_i].text);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("cli");
+	TCase *tc = tcase_create("cli");
+	SRunner *sr = srunner_create(s);
+
+	suite_add_tcase(s, tc);
+	tcase_add_loop_test(tc, what_a_line_means, 0, LENS_ARRAY_SIZE(good));
+	tcase_add_loop_test(tc, what_is_no_line, 0, LENS_ARRAY_SIZE(bad));
+	tcase_add_test(tc, no_letter_or_name_twice);
+	tcase_add_loop_test(tc, lines_of_progress, 0, LENS_ARRAY_SIZE(bars));
+	tcase_add_loop_test(tc, clocks_of_progress, 0, LENS_ARRAY_SIZE(clocks));
+	srunner_run_all(sr, CK_ENV);
+	srunner_free(sr);
+	return 0;
+}
