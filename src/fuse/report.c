@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report.c - why requests fail, without drowning the log: a reader that tries
+ * again and again hears the same thing each time, the log once a minute.
+ */
+#include "fuse/session.h"
+#include "lens/log.h"
+
+#include <time.h>
+
+#define MINUTE 60
+#define SLOTS 256
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	uint64_t words; /* a hash of what was said; 0: nothing yet */
+	time_t at;
+} said[SLOTS]; /* guarded by @lock */
+
+static uint64_t hash(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+	return h | 1;
+}
+
+void lens_fuse_report(const struct lens_err *err)
+{
+	const uint64_t words = hash(err->msg);
+	const size_t slot = (words >> 32) % SLOTS;
+	struct timespec now;
+	bool again;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)pthread_mutex_lock(&lock);
+	again = said[slot].words == words &&
+		now.tv_sec - said[slot].at < MINUTE;
+	if (!again) {
+		said[slot].words = words;
+		said[slot].at = now.tv_sec;
+	}
+	(void)pthread_mutex_unlock(&lock);
+	if (!again)
+		lens_log(LENS_LOG_ERROR, "read: %s", err->msg);
+}

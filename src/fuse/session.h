@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.h - a mounted view, and what the files of this module share.
+ */
+#ifndef LENS_FUSE_SESSION_H
+#define LENS_FUSE_SESSION_H
+
+#include "lens/fuse.h"
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define LENS_REQUEST (1u << 20) /* bytes of the largest read */
+
+struct lens_session {
+	const struct lens_view *view;
+	const struct lens_mount_opts *opts;
+	struct fuse_session *fuse;
+	unsigned threads;
+	uid_t uid;
+	gid_t gid;
+	char point[PATH_MAX]; /* absolute; "" if it was handed down as a
+				 descriptor */
+	dev_t dev;            /* of the mount, unless handed down */
+
+	/* The keeper: signals, and what is done once the session runs. */
+	pthread_t keeper;
+	int signals; /* signalfd; -1: there is no keeper */
+	int wake;    /* eventfd: one of the two below has changed */
+	atomic_bool running, over;
+	atomic_uint_fast64_t opened; /* files opened so far */
+};
+
+/* ops.c */
+extern const struct fuse_lowlevel_ops lens_fuse_ops;
+
+/* buffer.c: the calling thread's own reply buffer of at least @n bytes, page
+ * aligned, used again for each request; NULL: no memory. */
+void *lens_fuse_buffer(size_t n);
+
+/* report.c: log why a request failed; the same words at most once a minute. */
+void lens_fuse_report(const struct lens_err *err);
+
+/* keeper.c: a thread that takes the signals, tells opts->ready, and unmounts.
+ * All signals it takes must be blocked before. */
+void lens_keeper_signals(sigset_t *ret);
+int lens_keeper_start(struct lens_session *s,
+		      struct lens_err *err) LENS_MUST_CHECK;
+void lens_keeper_stop(struct lens_session *s);
+void lens_keeper_running(struct lens_session *s); /* from init */
+
+/* mount.c */
+int lens_mount_check(struct lens_session *s,
+		     struct lens_err *err) LENS_MUST_CHECK;
+int lens_mount_options(const struct lens_session *s, struct fuse_args *args,
+		       struct lens_err *err) LENS_MUST_CHECK;
+/* What is mounted is ours: find its device, refuse what would hang. */
+int lens_mount_guard(struct lens_session *s,
+		     struct lens_err *err) LENS_MUST_CHECK;
+bool lens_mount_is_ours(const struct lens_session *s);
+int lens_mount_detach(const struct lens_session *s,
+		      struct lens_err *err) LENS_MUST_CHECK;
+void lens_mount_readahead(const struct lens_session *s);
+
+#endif

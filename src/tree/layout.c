@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layout.c - the weight files of a view: partition, headers, index.
+ */
+#include "tree/tree.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/*
+ * What is larger than @most gets a file of its own, at once, while the file
+ * that is being filled stays open; it is numbered when it is closed.
+ */
+size_t lens_layout_split(const uint64_t *sizes, size_t n, uint64_t most,
+			 uint32_t *file)
+{
+	const uint32_t open = LENS_NONE;
+	uint32_t files = 0;
+	uint64_t filled = 0;
+	size_t first = 0; /* nothing before it is in the open file */
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (sizes[i] > most) {
+			file[i] = files++;
+			continue;
+		}
+		if (any && sizes[i] > most - filled) {
+			for (; first < i; first++)
+				if (file[first] == open)
+					file[first] = files;
+			files++;
+			filled = 0;
+		}
+		file[i] = open;
+		filled += sizes[i];
+		any = true;
+	}
+	for (; first < n; first++)
+		if (file[first] == open)
+			file[first] = files;
+	files += any;
+	return files ? files : 1;
+}
+
+/* Cut the one array of outputs, now by file, into the files' own. */
+static int deal(struct lens_layout *l, const uint32_t *file, size_t n,
+		struct lens_err *err)
+{
+	uint32_t *at = l->order;
+
+	l->files = calloc(l->n_files, sizeof(*l->files));
+	if (!l->files)
+		return lens_fail(err, ENOMEM, "no memory for the view");
+	for (size_t i = 0; i < n; i++)
+		l->files[file[i]].n++;
+	for (size_t f = 0; f < l->n_files; f++) {
+		struct lens_weight *w = &l->files[f];
+
+		w->order = at;
+		w->begin = l->begin + (at - l->order);
+		at += w->n;
+		w->n = 0;
+		if (l->n_files == 1)
+			(void)strcpy(w->name, "model.safetensors");
+		else
+			(void)snprintf(w->name, sizeof(w->name),
+				       "model-%05zu-of-%05zu.safetensors",
+				       f + 1, l->n_files);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct lens_weight *w = &l->files[file[i]];
+
+		w->order[w->n++] = (uint32_t)i;
+	}
+	return 0;
+}
+
+/* The text that json.dumps(indent=2) makes; w->order is still the plan's. */
+static void write_index(struct lens_layout *l, const struct lens_plan *plan)
+{
+	struct lens_buf *b = &l->index;
+	const char *before = "";
+
+	lens_buf_printf(b,
+			"{\n  \"metadata\": {\n    \"total_size\": %llu\n  },\n"
+			"  \"weight_map\": {",
+			(unsigned long long)l->total);
+	for (size_t f = 0; f < l->n_files; f++) {
+		for (size_t k = 0; k < l->files[f].n; k++) {
+			uint32_t i = l->files[f].order[k];
+
+			lens_buf_printf(b, "%s\n    ", before);
+			lens_json_quote(b, lens_plan_at(plan, i)->t.name, true);
+			lens_buf_printf(b, ": \"%s\"", l->files[f].name);
+			before = ",";
+		}
+	}
+	lens_buf_puts(b, "\n  }\n}");
+}
+
+static int write_header(struct lens_layout *l, struct lens_weight *w,
+			const struct lens_tensor *const *t,
+			struct lens_err *err)
+{
+	const uint32_t file = (uint32_t)(w - l->files);
+
+	if (lens_header_write(t, w->n, w->order, w->begin, &w->head, err) < 0)
+		return lens_wrap(err, "'%s'", w->name);
+	w->size = w->head.n;
+	for (size_t k = 0; k < w->n; k++) {
+		l->places[w->order[k]] = (struct lens_place){
+			.file = file,
+			.off = w->head.n + w->begin[k],
+		};
+		w->size += t[w->order[k]]->size;
+	}
+	return 0;
+}
+
+static int fill(struct lens_layout *l, const struct lens_plan *plan,
+		uint64_t shard_size, struct lens_err *err)
+{
+	const size_t n = lens_plan_count(plan);
+	lens_autofree const struct lens_tensor **t = calloc(n + 1, sizeof(*t));
+	lens_autofree uint64_t *sizes = calloc(n + 1, sizeof(*sizes));
+	lens_autofree uint32_t *file = calloc(n + 1, sizeof(*file));
+
+	l->order = calloc(n + 1, sizeof(*l->order));
+	l->begin = calloc(n + 1, sizeof(*l->begin));
+	l->places = calloc(n + 1, sizeof(*l->places));
+	if (!t || !sizes || !file || !l->order || !l->begin || !l->places)
+		return lens_fail(err, ENOMEM, "no memory for the view");
+	for (size_t i = 0; i < n; i++) {
+		t[i] = &lens_plan_at(plan, i)->t;
+		sizes[i] = t[i]->size;
+		if (__builtin_add_overflow(l->total, sizes[i], &l->total) ||
+		    l->total > INT64_MAX / 2)
+			return lens_fail(err, EFBIG,
+					 "the view would have more bytes than "
+					 "a file may");
+	}
+	l->n_files = lens_layout_split(
+		sizes, n, shard_size ? shard_size : LENS_SHARD_SIZE, file);
+	if (deal(l, file, n, err) < 0)
+		return -err->code;
+	if (l->n_files > 1)
+		write_index(l, plan);
+	for (size_t f = 0; f < l->n_files; f++)
+		if (write_header(l, &l->files[f], t, err) < 0)
+			return -err->code;
+	if (l->index.failed)
+		return lens_fail(err, ENOMEM, "no memory for the index");
+	return 0;
+}
+
+int lens_layout_make(const struct lens_plan *plan, uint64_t shard_size,
+		     struct lens_layout *ret, struct lens_err *err)
+{
+	LENS_CLEANUP(lens_layout_fini) struct lens_layout l = { 0 };
+
+	if (fill(&l, plan, shard_size, err) < 0)
+		return -err->code;
+	*ret = l;
+	l = (struct lens_layout){ 0 };
+	return 0;
+}
+
+void lens_layout_fini(struct lens_layout *l)
+{
+	for (size_t f = 0; f < l->n_files && l->files; f++)
+		lens_buf_fini(&l->files[f].head);
+	free(l->files);
+	free(l->places);
+	free(l->order);
+	free(l->begin);
+	lens_buf_fini(&l->index);
+	*l = (struct lens_layout){ 0 };
+}
