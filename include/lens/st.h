@@ -78,7 +78,7 @@ struct lens_entry {
 	const char *name;
 	enum lens_dtype dtype;
 	unsigned rank;
-	uint64_t shape[LENS_MAX_RANK];
+	const uint64_t *shape;
 	uint64_t begin, end; /* from the start of the data */
 };
 
@@ -177,7 +177,6 @@ int lens_ckpt_read(const struct lens_ckpt *ck, const struct lens_tensor *t,
 /*
  * A box of @t: elements [origin, origin + count) of each dimension, densely
  * into @buf; whole bytes a row are required (dtypes of 8 bits and more).
- * Reads whole spans where that costs at most a quarter more bytes.
  */
 int lens_ckpt_read_box(const struct lens_ckpt *ck, const struct lens_tensor *t,
 		       const uint64_t *origin, const uint64_t *count, void *buf,

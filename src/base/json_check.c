@@ -9,6 +9,7 @@
 #include "base/json_scan.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define DEPTH 128 /* containers within one another, less one */
 
@@ -236,7 +237,34 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* No name twice among those from @mark on. */
+/* Say which name of the object at @at hashes to @hash. */
+static int name_twice(const struct gate *g, size_t at, uint64_t hash)
+{
+	struct gate look = *g;
+	char name[200];
+	uint64_t h = 0;
+	size_t from = at;
+
+	for (look.at = at + 1;;) {
+		skip(&look);
+		from = look.at;
+		if (string(&look, &h) < 0 || h == hash)
+			break;
+		skip(&look);
+		look.at++;
+		skip(&look);
+		look.at = lens_json_behind((const char *)g->s, g->n, look.at);
+		skip(&look);
+		look.at++;
+	}
+	(void)snprintf(name, sizeof(name), "%.*s",
+		       (int)(look.at - from < 190 ? look.at - from : 190),
+		       g->s + from);
+	(void)bad(&look, from, "this name is twice in its object");
+	return lens_wrap(g->err, "%s", LENS_SHOW(name));
+}
+
+/* No name twice among those from @mark on, of the object at @at. */
 static int check_names(struct gate *g, size_t mark, size_t at)
 {
 	uint64_t *v = g->names + mark;
@@ -246,7 +274,7 @@ static int check_names(struct gate *g, size_t mark, size_t at)
 		qsort(v, n, sizeof(*v), compare);
 	for (size_t i = 1; i < n; i++)
 		if (v[i] == v[i - 1])
-			return bad(g, at, "an object has a name twice");
+			return name_twice(g, at, v[i]);
 	return 0;
 }
 

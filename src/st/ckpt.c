@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ckpt.c - a checkpoint directory: which files hold its tensors, and what they
+ * are.  The index decides, never a glob.
+ */
+#include "st/st.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define INDEX "model.safetensors.index.json"
+#define SINGLE "model.safetensors"
+#define INDEX_MOST (256u << 20)
+#define CONFIG_MOST (16u << 20)
+#define HEADER_MOST 100000000u /* the format's limit */
+
+struct opening {
+	struct lens_ckpt *ck;
+	struct lens_index index; /* n is 0 without one */
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static bool there(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int open_dir(const char *path, struct lens_ckpt *ck,
+		    struct lens_err *err)
+{
+	struct stat st;
+
+	if (strstr(path, "://"))
+		return lens_fail(err, EOPNOTSUPP,
+				 "'%s': a remote address can't be opened; give "
+				 "a directory of this machine",
+				 LENS_SHOW(path));
+	ck->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ck->dir < 0)
+		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(path),
+				 errno == ENOENT ?
+					 "there is no such directory" :
+				 errno == ENOTDIR ? "it is not a directory" :
+						    strerror(errno));
+	if (fstat(ck->dir, &st) < 0)
+		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(path),
+				 strerror(errno));
+	ck->dev = st.st_dev;
+	ck->path = strdup(path);
+	return ck->path ? 0 : lens_fail(err, ENOMEM, "no memory for a path");
+}
+
+/* What a directory without weights holds instead. */
+static const struct {
+	const char *end, *what;
+} instead[] = {
+	{ "adapter_model.safetensors",
+	  "a PEFT adapter (adapter_model.safetensors); it has to be merged "
+	  "into its model first" },
+	{ ".distcp", "a torch distributed checkpoint (.distcp); consolidate it "
+		     "to safetensors first" },
+	{ ".metadata", "a torch distributed checkpoint (.metadata); "
+		       "consolidate it to safetensors first" },
+	{ ".gguf", "GGUF, which is not read" },
+	{ ".bin", "pickled weights (.bin), which are not read; save them as "
+		  "safetensors" },
+	{ ".pt", "pickled weights (.pt), which are not read; save them as "
+		 "safetensors" },
+	{ ".pth", "pickled weights (.pth), which are not read; save them as "
+		  "safetensors" },
+	{ "optimizer.safetensors", "optimizer states" },
+	{ ".safetensors", "safetensors files, but no index that says which of "
+			  "them are the model" },
+};
+
+static int no_weights(int dir, struct lens_err *err)
+{
+	size_t best = LENS_ARRAY_SIZE(instead);
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		for (size_t i = 0; i < best; i++)
+			if (ends_with(e->d_name, instead[i].end))
+				best = i;
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	return lens_fail(
+		err, ENOENT, "there is neither " SINGLE " nor " INDEX "%s%s",
+		best < LENS_ARRAY_SIZE(instead) ? "; there is " : "",
+		best < LENS_ARRAY_SIZE(instead) ? instead[best].what : "");
+}
+
+/* Which files: those of the index, or the single one. */
+static int find_weights(struct opening *o, const struct lens_ckpt_opts *opts,
+			struct lens_err *err)
+{
+	const char *single = opts->weights_file ? opts->weights_file : SINGLE;
+	struct lens_ckpt *ck = o->ck;
+	lens_autofree char *text = NULL;
+	struct stat st;
+	size_t n;
+
+	if (lens_source_slurp(ck->dir, INDEX, ck->follow_links, INDEX_MOST,
+			      &text, &n, &st, err) < 0)
+		return -err->code;
+	if (text) {
+		if (lens_index_parse(text, n, &o->index, err) < 0)
+			return lens_wrap(err, "'" INDEX "'");
+		ck->mtime = st.st_mtim;
+		if (there(ck->dir, SINGLE) &&
+		    lens_map_find(&o->index.file_names, SINGLE) == LENS_NONE)
+			return lens_fail(
+				err, EINVAL,
+				"there is " SINGLE " beside " INDEX
+				", which does not name it: loaders disagree "
+				"on which counts; remove one");
+		ck->index_metadata = lens_steal(&o->index.metadata);
+	} else if (!there(ck->dir, single)) {
+		return no_weights(ck->dir, err);
+	}
+	ck->n_shards = text ? o->index.n_files : 1;
+	ck->shards = calloc(ck->n_shards, sizeof(*ck->shards));
+	if (!ck->shards)
+		return lens_fail(err, ENOMEM, "no memory for %zu files",
+				 ck->n_shards);
+	for (size_t i = 0; i < ck->n_shards; i++) {
+		const char *name = text ? o->index.files[i] : single;
+
+		ck->shards[i].file.fd = -1;
+		ck->shards[i].file.name =
+			lens_arena_strndup(&ck->arena, name, strlen(name));
+		if (!ck->shards[i].file.name)
+			return lens_fail(err, ENOMEM, "no memory for a name");
+	}
+	return 0;
+}
+
+static int read_at(const struct lens_shard *s, uint64_t off, void *buf,
+		   size_t n, struct lens_err *err)
+{
+	for (size_t have = 0; have < n;) {
+		ssize_t r = pread(s->file.fd, (char *)buf + have, n - have,
+				  (off_t)(off + have));
+
+		if (r <= 0)
+			return lens_fail(err, EIO, "%s",
+					 r ? strerror(errno) :
+					     "it ends too early");
+		have += (size_t)r;
+	}
+	return 0;
+}
+
+/* What a file that is no safetensors file is, where one can tell. */
+static const char *looks_like(const struct lens_shard *s)
+{
+	char start[16] = { 0 };
+	struct lens_err ignored;
+
+	(void)read_at(s, 0, start,
+		      s->file.size < 15 ? (size_t)s->file.size : 15, &ignored);
+	if (strncmp(start, "version https:/", 15) == 0)
+		return " (it is a git-lfs pointer: `git lfs pull` fetches the "
+		       "weights)";
+	if (strncmp(start, "PK\3\4", 4) == 0)
+		return " (it is a zip archive, as pickled weights are)";
+	if (strncmp(start, "GGUF", 4) == 0)
+		return " (it is a GGUF file)";
+	return "";
+}
+
+static int read_header(struct lens_shard *s, struct lens_err *err)
+{
+	lens_autofree char *text = NULL;
+	unsigned char length[8];
+	cJSON *metadata = NULL;
+	uint64_t n = 0;
+	bool sharded;
+
+	if (s->file.size < 8)
+		return lens_fail(
+			err, EBADMSG,
+			"it has %llu bytes and can't be a safetensors file",
+			(unsigned long long)s->file.size);
+	if (read_at(s, 0, length, 8, err) < 0)
+		return -err->code;
+	for (unsigned i = 0; i < 8; i++)
+		n |= (uint64_t)length[i] << (8 * i);
+	if (n > HEADER_MOST || n > s->file.size - 8)
+		return lens_fail(err, EBADMSG,
+				 "it is no whole safetensors file: a header of "
+				 "%llu bytes in a file of %llu%s",
+				 (unsigned long long)n,
+				 (unsigned long long)s->file.size,
+				 looks_like(s));
+	text = malloc((size_t)n + 1);
+	if (!text)
+		return lens_fail(err, ENOMEM,
+				 "no memory for a header of %llu bytes",
+				 (unsigned long long)n);
+	if (read_at(s, 8, text, (size_t)n, err) < 0)
+		return -err->code;
+	s->data = 8 + n;
+	if (lens_header_parse(text, (size_t)n, s->file.size - s->data,
+			      &s->arena, &s->entries, &s->n, &metadata,
+			      err) < 0)
+		return -err->code;
+	sharded = cJSON_GetObjectItemCaseSensitive(metadata,
+						   "DCP_SHARDING_INFO") != NULL;
+	cJSON_Delete(metadata);
+	if (sharded)
+		return lens_fail(
+			err, EOPNOTSUPP,
+			"it is a shard of a training save (DCP_SHARDING_INFO), "
+			"which this version does not put "
+			"together; consolidate the save first");
+	return 0;
+}
+
+static int open_shard(void *ctx, size_t i, struct lens_err *err)
+{
+	struct lens_ckpt *ck = ctx;
+	struct lens_shard *s = &ck->shards[i];
+	struct stat st;
+	int fd = lens_source_open(ck->dir, s->file.name, ck->follow_links, &st,
+				  err);
+
+	if (fd < 0)
+		return fd;
+	lens_file_set(&s->file, fd, &st);
+	if (read_header(s, err) < 0)
+		return lens_wrap(err, "'%s'", LENS_SHOW(s->file.name));
+	return 0;
+}
+
+/* Entry @e of shard @i becomes a tensor. */
+static int add_tensor(struct lens_ckpt *ck, size_t i,
+		      const struct lens_entry *e, struct lens_err *err)
+{
+	struct lens_tensor *t = &ck->tensors[ck->n];
+	struct lens_chunk *c = lens_arena_alloc(&ck->arena, sizeof(*c));
+
+	if (!c)
+		return lens_fail(err, ENOMEM, "no memory for a tensor");
+	*t = (struct lens_tensor){
+		.name = e->name,
+		.dtype = e->dtype,
+		.rank = e->rank,
+		.shape = e->shape,
+		.size = e->end - e->begin,
+		.n_chunks = e->end != e->begin,
+		.chunks = c,
+	};
+	c->file = (uint32_t)i;
+	c->off = ck->shards[i].data + e->begin;
+	c->shape = e->shape;
+	ck->n++;
+	return 0;
+}
+
+/* Take the tensors that the index wants of each shard. */
+static int gather(struct opening *o, struct lens_notes *notes,
+		  struct lens_err *err)
+{
+	struct lens_ckpt *ck = o->ck;
+	const char *extra = NULL;
+	size_t total = 0, extras = 0;
+
+	for (size_t i = 0; i < ck->n_shards; i++)
+		total += ck->shards[i].n;
+	ck->tensors = calloc(total ? total : 1, sizeof(*ck->tensors));
+	if (!ck->tensors)
+		return lens_fail(err, ENOMEM, "no memory for %zu tensors",
+				 total);
+	for (size_t i = 0; i < ck->n_shards; i++)
+		for (size_t k = 0; k < ck->shards[i].n; k++) {
+			const struct lens_entry *e = &ck->shards[i].entries[k];
+			uint32_t file =
+				o->index.n ?
+					lens_map_find(&o->index.keys, e->name) :
+					(uint32_t)i;
+
+			if (file == LENS_NONE && !extras++)
+				extra = e->name;
+			if (file == i && add_tensor(ck, i, e, err) < 0)
+				return -err->code;
+		}
+	if (extras)
+		lens_note(notes,
+			  "%zu tensor%s in a shard and not in " INDEX
+			  ", and left out: '%s'%s",
+			  extras, extras == 1 ? " is" : "s are",
+			  LENS_SHOW(extra), extras == 1 ? "" : ", ...");
+	return 0;
+}
+
+static int by_natural_name(const void *a, const void *b)
+{
+	const struct lens_tensor *x = a, *y = b;
+
+	return lens_natural_cmp(x->name, y->name);
+}
+
+static int sort_tensors(struct opening *o, struct lens_err *err)
+{
+	struct lens_ckpt *ck = o->ck;
+
+	if (ck->n)
+		qsort(ck->tensors, ck->n, sizeof(*ck->tensors),
+		      by_natural_name);
+	for (size_t i = 0; i < ck->n; i++)
+		if (lens_map_add(&ck->by_name, ck->tensors[i].name,
+				 (uint32_t)i) < 0)
+			return lens_fail(err, ENOMEM,
+					 "no memory for %zu tensors", ck->n);
+	for (size_t i = 0; i < o->index.n; i++)
+		if (lens_map_find(&ck->by_name, o->index.key[i]) == LENS_NONE)
+			return lens_fail(
+				err, EINVAL,
+				"tensor '%s' is not in '%s', where " INDEX
+				" says it is",
+				LENS_SHOW(o->index.key[i]),
+				LENS_SHOW(o->index.files[lens_map_find(
+					&o->index.keys, o->index.key[i])]));
+	return 0;
+}
+
+static int read_config(struct lens_ckpt *ck, struct lens_err *err)
+{
+	struct stat st;
+
+	if (lens_source_slurp(ck->dir, "config.json", ck->follow_links,
+			      CONFIG_MOST, &ck->config_text, &ck->config_size,
+			      &st, err) < 0)
+		return -err->code;
+	if (!ck->config_text)
+		return 0;
+	if (lens_json_parse(ck->config_text, ck->config_size, LENS_JSON_CONFIG,
+			    &ck->config, err) < 0)
+		return lens_wrap(err, "'config.json'");
+	if (!cJSON_IsObject(ck->config))
+		return lens_fail(err, EBADMSG,
+				 "'config.json': it is not a JSON object");
+	return 0;
+}
+
+static bool later(struct timespec a, struct timespec b)
+{
+	return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec :
+				      a.tv_nsec > b.tv_nsec;
+}
+
+static void find_newest(struct lens_ckpt *ck)
+{
+	for (size_t i = 0; i < ck->n_shards; i++)
+		if (later(ck->shards[i].file.mtime, ck->mtime))
+			ck->mtime = ck->shards[i].file.mtime;
+	for (size_t i = 0; i < ck->n_extras; i++)
+		if (!ck->extras[i].folder &&
+		    later(ck->extras[i].file.mtime, ck->mtime))
+			ck->mtime = ck->extras[i].file.mtime;
+}
+
+static int open_all(struct opening *o, const struct lens_ckpt_opts *opts,
+		    struct lens_notes *notes, struct lens_err *err)
+{
+	struct lens_ckpt *ck = o->ck;
+
+	if (find_weights(o, opts, err) < 0 || read_config(ck, err) < 0 ||
+	    lens_parallel(ck->n_shards, 0, open_shard, ck, err) < 0 ||
+	    gather(o, notes, err) < 0 || sort_tensors(o, err) < 0 ||
+	    lens_ckpt_find_extras(ck, notes, err) < 0)
+		return lens_wrap(err, "'%s'", LENS_SHOW(ck->path));
+	if (!ck->n)
+		return lens_fail(err, EINVAL,
+				 "'%s': " SINGLE " holds no tensor",
+				 LENS_SHOW(ck->path));
+	find_newest(ck);
+	return 0;
+}
+
+int lens_ckpt_open(const char *path, const struct lens_ckpt_opts *opts,
+		   struct lens_notes *notes, struct lens_ckpt **ret,
+		   struct lens_err *err)
+{
+	LENS_CLEANUP(lens_ckpt_closep)
+	struct lens_ckpt *ck = calloc(1, sizeof(*ck));
+	struct opening o = { .ck = ck };
+	int r;
+
+	if (!ck)
+		return lens_fail(err, ENOMEM, "no memory for a checkpoint");
+	ck->dir = -1;
+	ck->follow_links = opts->follow_links;
+	r = open_dir(path, ck, err);
+	if (r == 0)
+		r = open_all(&o, opts, notes, err);
+	lens_index_fini(&o.index);
+	if (r < 0)
+		return r;
+	*ret = lens_steal(&ck);
+	return 0;
+}
+
+void lens_ckpt_close(struct lens_ckpt *ck)
+{
+	if (!ck)
+		return;
+	for (size_t i = 0; ck->shards && i < ck->n_shards; i++) {
+		if (ck->shards[i].file.fd >= 0)
+			close(ck->shards[i].file.fd);
+		lens_arena_fini(&ck->shards[i].arena);
+	}
+	free(ck->shards);
+	free(ck->tensors);
+	free(ck->extras);
+	lens_map_fini(&ck->by_name);
+	cJSON_Delete(ck->config);
+	cJSON_Delete(ck->index_metadata);
+	free(ck->config_text);
+	free(ck->path);
+	if (ck->dir >= 0)
+		close(ck->dir);
+	lens_arena_fini(&ck->arena);
+	free(ck);
+}
+
+size_t lens_ckpt_count(const struct lens_ckpt *ck)
+{
+	return ck->n;
+}
+
+const struct lens_tensor *lens_ckpt_at(const struct lens_ckpt *ck, size_t i)
+{
+	return &ck->tensors[i];
+}
+
+const struct lens_tensor *lens_ckpt_find(const struct lens_ckpt *ck,
+					 const char *name)
+{
+	uint32_t i = lens_map_find(&ck->by_name, name);
+
+	return i == LENS_NONE ? NULL : &ck->tensors[i];
+}
+
+size_t lens_ckpt_files(const struct lens_ckpt *ck)
+{
+	return ck->n_shards;
+}
+
+const struct lens_file *lens_ckpt_file(const struct lens_ckpt *ck, size_t i)
+{
+	return &ck->shards[i].file;
+}
+
+const char *lens_ckpt_config_text(const struct lens_ckpt *ck, size_t *n)
+{
+	*n = ck->config_size;
+	return ck->config_text;
+}
+
+const cJSON *lens_ckpt_config(const struct lens_ckpt *ck)
+{
+	return ck->config;
+}
+
+const cJSON *lens_ckpt_index_metadata(const struct lens_ckpt *ck)
+{
+	return ck->index_metadata;
+}
+
+size_t lens_ckpt_extras(const struct lens_ckpt *ck)
+{
+	return ck->n_extras;
+}
+
+const struct lens_extra *lens_ckpt_extra(const struct lens_ckpt *ck, size_t i)
+{
+	return &ck->extras[i];
+}
+
+struct timespec lens_ckpt_mtime(const struct lens_ckpt *ck)
+{
+	return ck->mtime;
+}
+
+const char *lens_ckpt_path(const struct lens_ckpt *ck)
+{
+	return ck->path;
+}
+
+bool lens_ckpt_uses_dev(const struct lens_ckpt *ck, dev_t dev)
+{
+	if (ck->dev == dev)
+		return true;
+	for (size_t i = 0; i < ck->n_shards; i++)
+		if (ck->shards[i].file.dev == dev)
+			return true;
+	return false;
+}

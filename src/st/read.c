@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * read.c - bytes of tensors and of other files, checked to be those of the
+ * files that were opened: first the bytes, then the identity.
+ */
+#include "st/st.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int read_all(int fd, const char *name, uint64_t off, size_t n, void *buf,
+		    struct lens_err *err)
+{
+	for (size_t have = 0; have < n;) {
+		ssize_t r = pread(fd, (char *)buf + have, n - have,
+				  (off_t)(off + have));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return lens_fail(err, EIO, "'%s': %s", LENS_SHOW(name),
+					 strerror(errno));
+		if (r == 0)
+			return lens_fail(err, EIO,
+					 "'%s': it ends at byte %llu, before "
+					 "what was there",
+					 LENS_SHOW(name),
+					 (unsigned long long)(off + have));
+		have += (size_t)r;
+	}
+	return 0;
+}
+
+static int still_same(const struct lens_file *f, int fd, struct lens_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return lens_fail(err, EIO, "'%s': %s", LENS_SHOW(f->name),
+				 strerror(errno));
+	return lens_file_check(f, &st, err);
+}
+
+static void count(const struct lens_ckpt *ck, uint64_t n)
+{
+	atomic_fetch_add_explicit(
+		(atomic_uint_fast64_t *)(uintptr_t)&ck->bytes_read, n,
+		memory_order_relaxed);
+}
+
+int lens_ckpt_read(const struct lens_ckpt *ck, const struct lens_tensor *t,
+		   uint64_t off, size_t n, void *buf, struct lens_err *err)
+{
+	const struct lens_file *f;
+
+	if (!n)
+		return 0;
+	f = &ck->shards[t->chunks[0].file].file;
+	if (read_all(f->fd, f->name, t->chunks[0].off + off, n, buf, err) < 0)
+		return -err->code;
+	count(ck, n);
+	return still_same(f, f->fd, err);
+}
+
+int lens_ckpt_read_box(const struct lens_ckpt *ck, const struct lens_tensor *t,
+		       const uint64_t *origin, const uint64_t *n, void *buf,
+		       struct lens_err *err)
+{
+	uint64_t stride[LENS_MAX_RANK], k[LENS_MAX_RANK] = { 0 }, off = 0,
+					run = lens_dtype_bits(t->dtype) / 8;
+	unsigned outer =
+		t->rank; /* dimensions that are walked; the rest is one run */
+	uint64_t size = run, total = 0;
+	const struct lens_file *f;
+
+	for (unsigned d = t->rank; d-- > 0;) {
+		stride[d] = size;
+		size *= t->shape[d];
+		off += origin[d] * stride[d];
+		if (!n[d])
+			return 0;
+	}
+	if (!size)
+		return 0;
+	while (outer) {
+		run *= n[--outer];
+		if (n[outer] != t->shape[outer])
+			break;
+	}
+	f = &ck->shards[t->chunks[0].file].file;
+	for (;;) {
+		unsigned d = outer;
+
+		if (read_all(f->fd, f->name, t->chunks[0].off + off,
+			     (size_t)run, (char *)buf + total, err) < 0)
+			return -err->code;
+		total += run;
+		for (; d-- > 0;) {
+			off += stride[d];
+			if (++k[d] < n[d])
+				break;
+			off -= n[d] * stride[d];
+			k[d] = 0;
+		}
+		if (d == UINT32_MAX)
+			break;
+	}
+	count(ck, total);
+	return still_same(f, f->fd, err);
+}
+
+/* Open @x again, beneath its directory and without links on the way. */
+static int open_extra(const struct lens_ckpt *ck, const struct lens_extra *x,
+		      struct lens_err *err)
+{
+	const char *name = x->file.name, *slash;
+	int dir = dup(ck->dir), fd;
+	struct stat st;
+
+	while (dir >= 0 && (slash = strchr(name, '/'))) {
+		lens_autofree char *part =
+			strndup(name, (size_t)(slash - name));
+		int next = part ? openat(dir, part,
+					 O_PATH | O_DIRECTORY | O_NOFOLLOW |
+						 O_CLOEXEC) :
+				  -1;
+
+		close(dir);
+		dir = next;
+		name = slash + 1;
+	}
+	if (dir < 0)
+		return lens_fail(err, EIO,
+				 "'%s': its folder can't be opened any more",
+				 LENS_SHOW(x->file.name));
+	fd = lens_source_open(dir, name, ck->follow_links, &st, err);
+	close(dir);
+	if (fd < 0)
+		err->code = EIO;
+	return fd < 0 ? -EIO : fd;
+}
+
+int lens_ckpt_read_extra(const struct lens_ckpt *ck, const struct lens_extra *x,
+			 uint64_t off, size_t n, void *buf, size_t *ret_n,
+			 struct lens_err *err)
+{
+	int fd, r;
+
+	if (off >= x->file.size) {
+		*ret_n = 0;
+		return 0;
+	}
+	if (n > x->file.size - off)
+		n = (size_t)(x->file.size - off);
+	fd = open_extra(ck, x, err);
+	if (fd < 0)
+		return fd;
+	r = read_all(fd, x->file.name, off, n, buf, err);
+	if (r == 0)
+		r = still_same(&x->file, fd, err);
+	close(fd);
+	if (r == 0)
+		*ret_n = n;
+	return r;
+}
+
+uint64_t lens_ckpt_bytes_read(const struct lens_ckpt *ck)
+{
+	return atomic_load_explicit(
+		(atomic_uint_fast64_t *)(uintptr_t)&ck->bytes_read,
+		memory_order_relaxed);
+}

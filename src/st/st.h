@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * st.h - a checkpoint, and what the files that open it share.
+ */
+#ifndef LENS_ST_ST_H
+#define LENS_ST_ST_H
+
+#include "lens/st.h"
+
+#include <stdatomic.h>
+
+/* A weight file: what its header holds, in memory of its own. */
+struct lens_shard {
+	struct lens_file file;
+	struct lens_arena arena;
+	struct lens_entry *entries;
+	size_t n;
+	uint64_t data; /* offset of its data */
+};
+
+struct lens_ckpt {
+	struct lens_arena arena;
+	char *path;
+	int dir; /* the directory, opened before anything else */
+	bool follow_links;
+	dev_t dev;
+	struct lens_shard *shards;
+	size_t n_shards;
+	struct lens_tensor *tensors; /* in natural order */
+	size_t n;
+	struct lens_map by_name;
+	char *config_text;
+	size_t config_size;
+	cJSON *config;
+	cJSON *index_metadata;
+	struct lens_extra *extras;
+	size_t n_extras;
+	struct timespec mtime;
+	atomic_uint_fast64_t bytes_read;
+};
+
+/* index.c: an index's weight_map: keys to numbers of files. Pure: no file is
+ * touched. */
+struct lens_index {
+	struct lens_arena arena;
+	struct lens_map keys; /* key to number of its file */
+	const char **key;     /* in the order of the text */
+	size_t n;
+	struct lens_map file_names;
+	const char **files;
+	size_t n_files;
+	cJSON *metadata;
+};
+int lens_index_parse(const char *text, size_t n, struct lens_index *ret,
+		     struct lens_err *err);
+void lens_index_fini(struct lens_index *index);
+
+/* open.c: regular file @name in folder @dir, as the rules about links have it;
+ * *st says what it is. Never waits, never opens what is no regular file. */
+int lens_source_open(int dir, const char *name, bool follow_links,
+		     struct stat *st, struct lens_err *err);
+/* The whole of a small file: at most @most bytes, NUL-terminated. *ret NULL if
+ * it is not there. */
+int lens_source_slurp(int dir, const char *name, bool follow_links, size_t most,
+		      char **ret, size_t *n, struct stat *st,
+		      struct lens_err *err);
+void lens_file_set(struct lens_file *f, int fd, const struct stat *st);
+/* Is @st still what @f was?  EIO, saying what changed, if not. */
+int lens_file_check(const struct lens_file *f, const struct stat *st,
+		    struct lens_err *err);
+
+/* extras.c */
+int lens_ckpt_find_extras(struct lens_ckpt *ck, struct lens_notes *notes,
+			  struct lens_err *err);
+
+#endif
