@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memory.c - mappings for blocks, and what goes when there is no room.
+ *
+ * Mappings are used again and again: the first touch of fresh memory is an
+ * order of magnitude slower than the work done in it on virtual machines.
+ * Everything counts against the budget, also what lies in the pool.
+ */
+#include "cache/state.h"
+
+#include <sys/mman.h>
+
+#define HUGE (2u << 20)
+
+void lens_cache_peak(struct lens_cache *c)
+{
+	if (c->mapped + c->packed > c->stats.peak_bytes)
+		c->stats.peak_bytes = c->mapped + c->packed;
+}
+
+/* As the kernel hands it out: huge pages where that costs at most a sixteenth
+ * more. */
+static size_t rounded(size_t size)
+{
+	size_t huge = (size + HUGE - 1) / HUGE * HUGE;
+
+	return huge - size <= size / 16 ? huge : (size + 4095) / 4096 * 4096;
+}
+
+static void *map_new(size_t size)
+{
+	const bool huge = size % HUGE == 0;
+	char *p = mmap(NULL, size + (huge ? HUGE : 0), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = p;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (huge) {
+		at = (char *)(((uintptr_t)p + HUGE - 1) / HUGE * HUGE);
+		if (at > p)
+			(void)munmap(p, (size_t)(at - p));
+		if (p + HUGE > at)
+			(void)munmap(at + size, (size_t)(p + HUGE - at));
+		(void)madvise(at, size, MADV_HUGEPAGE);
+	}
+	(void)madvise(at, size, MADV_DONTDUMP);
+	return at;
+}
+
+static void unmap(struct lens_cache *c, struct map map)
+{
+	(void)munmap(map.mem, map.size);
+	c->mapped -= map.size;
+}
+
+void lens_cache_unmap_pool(struct lens_cache *c)
+{
+	while (c->n_pool)
+		unmap(c, c->pool[--c->n_pool]);
+}
+
+void lens_cache_release(struct lens_cache *c, struct map map)
+{
+	if (!map.mem)
+		return;
+	if (c->n_pool == LENS_ARRAY_SIZE(c->pool))
+		unmap(c, c->pool[--c->n_pool]);
+	c->pool[c->n_pool++] = map;
+}
+
+static bool from_pool(struct lens_cache *c, size_t size, struct map *ret)
+{
+	for (unsigned i = c->n_pool; i-- > 0;)
+		if (c->pool[i].size == size) {
+			*ret = c->pool[i];
+			c->pool[i] = c->pool[--c->n_pool];
+			return true;
+		}
+	return false;
+}
+
+void lens_cache_drop(struct lens_cache *c, struct block *b)
+{
+	struct block **p = lens_cache_slot(c, b->is.id);
+
+	*p = b->next;
+	lens_cache_release(c, b->map);
+	lens_cache_free_chunks(c, b);
+	free(b);
+}
+
+/* Has everybody who came had all of it? */
+static bool is_read(const struct block *b)
+{
+	return b->read[0] == UINT64_MAX &&
+	       (!b->reader[1] || b->read[1] == UINT64_MAX);
+}
+
+/*
+ * What goes next: a hot block that was read to its end, else whatever has lain
+ * longest, but nothing that was touched a moment ago: its reader is on its way
+ * through it.
+ */
+static struct block *victim(struct lens_cache *c)
+{
+	const uint64_t now = lens_cache_now();
+	struct block *best = NULL;
+	bool best_read = false;
+
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct block *b = c->table[i]; b; b = b->next) {
+			bool done = b->state == HOT && is_read(b);
+
+			if (b->pins || (b->state != HOT && b->state != COLD))
+				continue;
+			if (!done && b->state == HOT &&
+			    now - b->touched < IDLE_NS)
+				continue;
+			if (!best || (done && !best_read) ||
+			    (done == best_read && b->touched < best->touched)) {
+				best = b;
+				best_read = done;
+			}
+		}
+	return best;
+}
+
+static bool evict_one(struct lens_cache *c)
+{
+	struct block *b = victim(c);
+
+	if (!b)
+		return false;
+	c->stats.evictions++;
+	if (b->state == HOT && lens_cache_worth(c, b) && lens_cache_pack(c, b))
+		return true;
+	lens_cache_drop(c, b);
+	return true;
+}
+
+bool lens_cache_reserve(struct lens_cache *c, size_t size, struct map *ret)
+{
+	size = rounded(size);
+	while (!from_pool(c, size, ret)) {
+		if (c->mapped + c->packed + size <= c->budget) {
+			ret->mem = map_new(size);
+			ret->size = size;
+			if (!ret->mem)
+				return false;
+			c->mapped += size;
+			lens_cache_peak(c);
+			return true;
+		}
+		if (c->n_pool)
+			unmap(c, c->pool[--c->n_pool]);
+		else if (size > c->budget || !evict_one(c))
+			return false;
+	}
+	return true;
+}
