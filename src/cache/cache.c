@@ -155,22 +155,20 @@ static int finish(struct lens_cache *c, struct block *b,
 	return -err->code;
 }
 
-/* A new block, FILLING and pinned; NULL if there is no room for it. */
+/* A new block, FILLING; NULL if there is no room, or somebody else began it. */
 static struct block *begin(struct lens_cache *c,
-			   const struct lens_cache_ask *ask)
+			   const struct lens_cache_ask *ask, bool *full)
 {
 	struct block *b = calloc(1, sizeof(*b)), **p;
 
-	if (!b || !lens_cache_reserve(c, ask->block.size, &b->map)) {
+	*full = !b || !lens_cache_reserve(c, ask->block.size, &b->map);
+	p = lens_cache_slot(c, ask->block.id);
+	if (*full || *p) {
+		/* The lock may have been away meanwhile. */
+		if (!*full)
+			lens_cache_release(c, b->map);
 		free(b);
 		return NULL;
-	}
-	p = lens_cache_slot(c, ask->block.id);
-	if (*p) {
-		/* Somebody began it while the lock was away. */
-		lens_cache_release(c, b->map);
-		free(b);
-		return *p;
 	}
 	b->is = ask->block;
 	b->state = FILLING;
@@ -183,14 +181,14 @@ static struct block *begin(struct lens_cache *c,
 static bool thaw(struct lens_cache *c, struct block *b)
 {
 	struct map map;
+	bool room;
 
 	b->pins++;
-	if (!lens_cache_reserve(c, b->is.size, &map)) {
-		b->pins--;
-		return false;
-	}
+	room = lens_cache_reserve(c, b->is.size, &map);
 	b->pins--;
-	if (b->state != COLD) {
+	if (!room)
+		return false;
+	if (b->state != COLD) { /* somebody was faster */
 		lens_cache_release(c, map);
 		return true;
 	}
@@ -203,29 +201,40 @@ static bool thaw(struct lens_cache *c, struct block *b)
 	return true;
 }
 
+/* The block, FILLING or HOT; NULL if it should be done without. */
+static struct block *find(struct lens_cache *c,
+			  const struct lens_cache_ask *ask, bool *mine)
+{
+	for (bool full = false;;) {
+		struct block *b = *lens_cache_slot(c, ask->block.id);
+
+		*mine = false;
+		if (!b) {
+			if (is_stray(c, ask))
+				return NULL;
+			b = begin(c, ask, &full);
+			*mine = b != NULL;
+			if (b || full)
+				return b;
+		} else if (b->state == PACKING) {
+			(void)pthread_cond_wait(&c->changed, &c->lock);
+		} else if (b->state == COLD) {
+			if (!thaw(c, b))
+				return NULL;
+		} else {
+			c->stats.hits += b->state == HOT || b->thawing;
+			return b;
+		}
+	}
+}
+
 /* The block, HOT and pinned, in *ret; 1 if it should be done without. */
 static int find_or_make(struct lens_cache *c, const struct lens_cache_ask *ask,
 			struct block **ret, struct lens_err *err)
 {
-	struct block *b = *lens_cache_slot(c, ask->block.id);
-	bool mine = false;
+	bool mine;
+	struct block *b = find(c, ask, &mine);
 
-	while (b && b->state == PACKING) {
-		(void)pthread_cond_wait(&c->changed, &c->lock);
-		b = *lens_cache_slot(c, ask->block.id);
-	}
-	if (!b) {
-		if (is_stray(c, ask))
-			return 1;
-		b = begin(c, ask);
-		mine = b && b->state == FILLING && !b->pins;
-	} else if (b->state == COLD) {
-		if (!thaw(c, b))
-			return 1;
-		c->stats.hits++;
-	} else if (b->state == HOT) {
-		c->stats.hits++;
-	}
 	if (!b)
 		return 1;
 	b->pins++;

@@ -75,7 +75,7 @@ bool lens_cache_worth(struct lens_cache *c, struct block *b)
 	g->known = true;
 	g->worth = got && got <= n - n / 4;
 	c->stats.lz4_refused += !g->worth;
-	return g->worth && !b->pins;
+	return g->worth;
 }
 
 void lens_cache_free_chunks(struct lens_cache *c, struct block *b)
@@ -90,70 +90,70 @@ void lens_cache_free_chunks(struct lens_cache *c, struct block *b)
 	b->n_chunks = 0;
 }
 
-/* Keep the packed chunk, let the pages it was in go. */
+/* Keep the packed chunk, and let the pages it was in go first. */
 static bool keep(struct lens_cache *c, struct block *b, unsigned i,
 		 const char *data, uint32_t size)
 {
 	const size_t at = (size_t)i * CHUNK;
+	const size_t n = CHUNK < b->map.size - at ? CHUNK : b->map.size - at;
 
 	b->chunks[i].data = malloc(size);
 	if (!b->chunks[i].data)
 		return false;
 	memcpy(b->chunks[i].data, data, size);
 	b->chunks[i].size = size;
-	(void)madvise((char *)b->map.mem + at,
-		      CHUNK < b->map.size - at ? CHUNK : b->map.size - at,
-		      MADV_DONTNEED);
+	(void)madvise((char *)b->map.mem + at, n, MADV_DONTNEED);
 	(void)pthread_mutex_lock(&c->lock);
 	c->packed += size;
+	c->mapped -= n;
 	(void)pthread_mutex_unlock(&c->lock);
 	return true;
 }
 
-/* All chunks; without the lock. */
-static bool pack_all(struct lens_cache *c, struct block *b, uint64_t *in,
-		     uint64_t *out)
+/* All chunks, without the lock; *done counts them. */
+static void pack_all(struct lens_cache *c, struct block *b, unsigned *done,
+		     uint64_t *in, uint64_t *out)
 {
 	lens_autofree char *dst = malloc((size_t)LZ4_compressBound(CHUNK));
 	lens_autofree uint8_t *tmp = malloc(CHUNK);
 
-	for (unsigned i = 0; dst && tmp && i < b->n_chunks; i++) {
-		const char *src = (const char *)b->map.mem + (size_t)i * CHUNK;
-		const uint32_t n = chunk_size(b, i);
+	for (*done = 0; dst && tmp && *done < b->n_chunks; ++*done) {
+		const char *src =
+			(const char *)b->map.mem + (size_t)*done * CHUNK;
+		const uint32_t n = chunk_size(b, *done);
 		uint32_t got = pack_chunk(src, n, b->is.elem, dst, tmp);
 		const bool raw = !got || got >= n;
 
-		if (!keep(c, b, i, raw ? src : dst, raw ? n : got))
-			return false;
+		if (!keep(c, b, *done, raw ? src : dst, raw ? n : got))
+			return;
 		*in += n;
 		*out += raw ? n : got;
 	}
-	return dst && tmp;
 }
 
 bool lens_cache_pack(struct lens_cache *c, struct block *b)
 {
 	const unsigned n = (unsigned)((b->is.size + CHUNK - 1) / CHUNK);
 	uint64_t in = 0, out = 0, start = lens_cache_now();
-	bool done;
+	unsigned done;
 
 	b->chunks = calloc(n, sizeof(*b->chunks));
 	if (!b->chunks)
 		return false;
 	b->n_chunks = n;
 	b->state = PACKING;
-	/* The pages go chunk by chunk: what is packed takes the place of what
-	 * was. */
-	c->mapped -= b->map.size;
 	(void)pthread_mutex_unlock(&c->lock);
-	done = pack_all(c, b, &in, &out);
+	pack_all(c, b, &done, &in, &out);
 	(void)munmap(b->map.mem, b->map.size);
 	(void)pthread_mutex_lock(&c->lock);
+	/* What was not let go chunk by chunk. */
+	if ((size_t)done * CHUNK < b->map.size)
+		c->mapped -= b->map.size - (size_t)done * CHUNK;
 	b->map = (struct map){ 0 };
 	c->stats.lz4_compress_ns += lens_cache_now() - start;
 	b->state = COLD;
 	(void)pthread_cond_broadcast(&c->changed);
-	if (!done)
+	if (done < n)
 		return false;
 	c->stats.lz4_in += in;
 	c->stats.lz4_out += out;

@@ -129,13 +129,17 @@ static struct block *victim(struct lens_cache *c)
 static bool evict_one(struct lens_cache *c)
 {
 	struct block *b = victim(c);
+	bool worth;
 
 	if (!b)
 		return false;
-	c->stats.evictions++;
-	if (b->state == HOT && lens_cache_worth(c, b) && lens_cache_pack(c, b))
+	worth = b->state == HOT && lens_cache_worth(c, b);
+	/* The lock may have been away: somebody may want it after all. */
+	if (b->pins)
 		return true;
-	lens_cache_drop(c, b);
+	c->stats.evictions++;
+	if (!worth || !lens_cache_pack(c, b))
+		lens_cache_drop(c, b);
 	return true;
 }
 
