@@ -37,6 +37,8 @@ const struct lens_ckpt *lens_view_ckpt(const struct lens_view *v);
 struct lens_cache *lens_view_cache(const struct lens_view *v);
 const char *
 lens_view_why(const struct lens_view *v); /* which recipe, and why */
+/* The source's absolute path (as it was given, if it has none any more). */
+const char *lens_view_source(const struct lens_view *v);
 
 /* Where output tensor @i lies: index of a made weight file, offset from its
  * start. */

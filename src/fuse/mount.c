@@ -55,6 +55,63 @@ static int check_folders(const struct lens_session *s, const struct stat *st,
 	return 0;
 }
 
+/* Is @path @folder or below it? Both are absolute. */
+static bool is_within(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	if (n == 1)
+		return true; /* the root */
+	return strncmp(path, folder, n) == 0 && (!path[n] || path[n] == '/');
+}
+
+/* Links that leave the source are followed when they are read, by way of the
+ * mount point if they lead there. */
+static int check_link(const struct lens_session *s, const char *name,
+		      struct lens_err *err)
+{
+	lens_autofree char *path = NULL, *real = NULL;
+	char target[PATH_MAX];
+	ssize_t n;
+
+	if (asprintf(&path, "%s/%s", lens_view_source(s->view), name) < 0) {
+		path = NULL;
+		return lens_fail(err, ENOMEM, "no memory for a path");
+	}
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return 0;
+	target[n] = 0;
+	if (target[0] != '/' && !strstr(target, ".."))
+		return 0;
+	real = realpath(path, NULL);
+	if (!real || !is_within(real, s->point))
+		return 0;
+	return lens_fail(err, EDEADLK,
+			 "'%s': the source's '%s' is a link to a file below it",
+			 LENS_SHOW(s->point), LENS_SHOW(name));
+}
+
+static int check_source(const struct lens_session *s, struct lens_err *err)
+{
+	const struct lens_ckpt *ck = lens_view_ckpt(s->view);
+	const char *source = lens_view_source(s->view);
+
+	if (is_within(source, s->point) && strcmp(source, s->point) != 0)
+		return lens_fail(err, EDEADLK,
+				 "'%s': the source is inside it; choose a "
+				 "mount point beside the source, or the source "
+				 "itself",
+				 LENS_SHOW(s->point));
+	for (size_t i = 0; i < lens_ckpt_extras(ck); i++) {
+		const struct lens_extra *x = lens_ckpt_extra(ck, i);
+
+		if (!x->folder && check_link(s, x->file.name, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
 int lens_mount_check(struct lens_session *s, struct lens_err *err)
 {
 	const char *path = s->opts->mountpoint;
@@ -73,18 +130,18 @@ int lens_mount_check(struct lens_session *s, struct lens_err *err)
 	if (!S_ISDIR(st.st_mode))
 		return lens_fail(err, ENOTDIR, "'%s': it is no folder",
 				 LENS_SHOW(path));
-	return check_folders(s, &st, err);
+	if (check_folders(s, &st, err) < 0 || check_source(s, err) < 0)
+		return -err->code;
+	return 0;
 }
 
 int lens_mount_options(const struct lens_session *s, struct fuse_args *args,
 		       struct lens_err *err)
 {
-	const char *source = lens_ckpt_path(lens_view_ckpt(s->view));
-	lens_autofree char *real = realpath(source, NULL), *name = NULL,
-			   *list = NULL;
+	lens_autofree char *name = NULL, *list = NULL;
 	bool ok;
 
-	if (asprintf(&name, "fsname=%s", real ? real : source) < 0)
+	if (asprintf(&name, "fsname=%s", lens_view_source(s->view)) < 0)
 		name = NULL;
 	ok = name &&
 	     fuse_opt_add_opt(&list,

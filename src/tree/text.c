@@ -94,7 +94,7 @@ void lens_text_readme(const struct lens_view *v, struct lens_buf *out)
 	lens_buf_puts(out,
 		      "This folder tells how the files beside it are made. "
 		      "They are a view of\n  ");
-	lens_text_escape(out, lens_ckpt_path(v->ckpt));
+	lens_text_escape(out, lens_view_source(v));
 	lens_buf_puts(out, "\nRecipe: ");
 	lens_text_escape(out, v->why);
 	lens_buf_puts(

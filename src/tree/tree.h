@@ -227,7 +227,7 @@ struct lens_view {
 	struct lens_cache *cache;
 	size_t panel_max; /* 0: no panels */
 	bool shows_lens;  /* .lens is in the root's listing */
-	char *why;
+	char *why, *source;
 	struct timespec mtime;
 	struct lens_layout layout;
 	struct lens_buf config; /* what it is cut to */

@@ -112,6 +112,7 @@ static int open_all(struct lens_view *v, const char *source,
 			      err) < 0)
 		return -err->code;
 	v->mtime = lens_ckpt_mtime(v->ckpt);
+	v->source = realpath(source, NULL);
 	if (lens_layout_make(v->plan, opts->shard_size, &v->layout, err) < 0 ||
 	    make_config(v, notes, err) < 0 ||
 	    lens_nodes_make(v, &v->nodes, err) < 0 ||
@@ -151,6 +152,7 @@ void lens_view_close(struct lens_view *v)
 	lens_ckpt_close(v->ckpt);
 	free(v->counters);
 	free(v->why);
+	free(v->source);
 	free(v);
 }
 
@@ -172,6 +174,11 @@ struct lens_cache *lens_view_cache(const struct lens_view *v)
 const char *lens_view_why(const struct lens_view *v)
 {
 	return v->why;
+}
+
+const char *lens_view_source(const struct lens_view *v)
+{
+	return v->source ? v->source : lens_ckpt_path(v->ckpt);
 }
 
 struct lens_place lens_view_place(const struct lens_view *v, size_t i)
