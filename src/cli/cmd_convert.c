@@ -174,10 +174,16 @@ static void give_back(struct converting *c, void *buf)
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
+/* Nothing but zeros: a hole in the file says as much. */
+static bool is_zero(const char *buf, size_t n)
+{
+	return n && !buf[0] && memcmp(buf, buf + 1, n - 1) == 0;
+}
+
 static int put(const struct converting *c, const struct job *j, int fd,
 	       const char *buf, struct lens_err *err)
 {
-	size_t n = 0;
+	size_t n = is_zero(buf, j->n) ? j->n : 0;
 
 	while (n < j->n) {
 		ssize_t k = pwrite(fd, buf + n, j->n - n, (off_t)(j->off + n));

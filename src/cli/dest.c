@@ -311,6 +311,9 @@ int lens_dest_close(struct lens_dest *d, size_t i, struct lens_err *err)
 	char name[40];
 	int fd = t->fd;
 
+	/* It may end in a hole. */
+	if (ftruncate(fd, (off_t)t->size) < 0)
+		return failed(d, i, "truncate", err);
 	if (fsync(fd) < 0)
 		return failed(d, i, "fsync", err);
 	if (futimens(fd, times) < 0)

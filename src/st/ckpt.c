@@ -386,10 +386,6 @@ static int open_all(struct opening *o, const struct lens_ckpt_opts *opts,
 	    gather(o, notes, err) < 0 || sort_tensors(o, err) < 0 ||
 	    lens_ckpt_find_extras(ck, notes, err) < 0)
 		return lens_wrap(err, "'%s'", LENS_SHOW(ck->path));
-	if (!ck->n)
-		return lens_fail(err, EINVAL,
-				 "'%s': " SINGLE " holds no tensor",
-				 LENS_SHOW(ck->path));
 	find_newest(ck);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include <errno.h>
 
 static const char *const top_names[LENS_AT_TOPS] = {
-	[LENS_AT_TOP] = ".lens",          [LENS_AT_README] = "LENS_AT_README",
+	[LENS_AT_TOP] = ".lens",          [LENS_AT_README] = "README",
 	[LENS_AT_PLAN] = "plan",          [LENS_AT_KEYS] = "keys",
 	[LENS_AT_RECIPE] = "recipe.json", [LENS_AT_STATS] = "stats",
 	[LENS_AT_TENSORS] = "tensors",
