@@ -187,6 +187,11 @@ int lens_ckpt_read_extra(const struct lens_ckpt *ck, const struct lens_extra *x,
 			 uint64_t off, size_t n, void *buf, size_t *ret_n,
 			 struct lens_err *err) LENS_MUST_CHECK;
 
+/* Are all of its bytes [off, off + n) zeros that take no space (a hole)? */
+bool lens_ckpt_extra_is_hole(const struct lens_ckpt *ck,
+			     const struct lens_extra *x, uint64_t off,
+			     uint64_t n);
+
 /* Bytes read from weight files since it was opened. */
 uint64_t lens_ckpt_bytes_read(const struct lens_ckpt *ck);
 

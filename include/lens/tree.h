@@ -95,6 +95,9 @@ int lens_tree_tensor(const struct lens_view *v, size_t i, const char *name,
 int lens_tree_read(const struct lens_view *v, uint64_t ino, uint64_t off,
 		   size_t n, void *buf, size_t *ret_n, uint64_t reader,
 		   struct lens_err *err) LENS_MUST_CHECK;
+/* Is [off, off + n) of a passed file a hole in its source? */
+bool lens_tree_is_hole(const struct lens_view *v, uint64_t ino, uint64_t off,
+		       uint64_t n);
 /* Bytes of output tensor @i, through the cache. */
 int lens_view_tensor_read(const struct lens_view *v, size_t i, uint64_t off,
 			  size_t n, void *buf, uint64_t reader,

@@ -211,6 +211,8 @@ static int work(struct converting *c, const struct job *j, void *buf,
 		return lens_fail(err, EINTR, "interrupted");
 	if (lens_dest_open(&c->dest, j->file, &fd, err) < 0)
 		return -err->code;
+	if (j->n && lens_tree_is_hole(c->v, t->ino, j->off, j->n))
+		return 0; /* the file is as long as it should be at its end */
 	if (j->n && lens_tree_read(c->v, t->ino, j->off, j->n, buf, &got,
 				   (uint64_t)j->file + 1, err) < 0)
 		return lens_wrap(err, "'%s'", LENS_SHOW(t->path));

@@ -165,6 +165,25 @@ int lens_ckpt_read_extra(const struct lens_ckpt *ck, const struct lens_extra *x,
 	return r;
 }
 
+bool lens_ckpt_extra_is_hole(const struct lens_ckpt *ck,
+			     const struct lens_extra *x, uint64_t off,
+			     uint64_t n)
+{
+	struct lens_err ignored;
+	int fd = open_extra(ck, x, &ignored);
+	off_t data;
+	bool gone;
+
+	if (fd < 0)
+		return false;
+	data = lseek(fd, (off_t)off, SEEK_DATA);
+	gone = data < 0 ? errno == ENXIO : (uint64_t)data >= off + n;
+	gone = gone && off + n <= x->file.size &&
+	       still_same(&x->file, fd, &ignored) == 0;
+	close(fd);
+	return gone;
+}
+
 uint64_t lens_ckpt_bytes_read(const struct lens_ckpt *ck)
 {
 	return atomic_load_explicit(

@@ -188,3 +188,16 @@ int lens_tree_read(const struct lens_view *v, uint64_t ino, uint64_t off,
 		*ret_n = got;
 	return r;
 }
+
+bool lens_tree_is_hole(const struct lens_view *v, uint64_t ino, uint64_t off,
+		       uint64_t n)
+{
+	const struct lens_node *node;
+
+	if (ino < LENS_ROOT || ino - LENS_ROOT >= v->nodes.n)
+		return false;
+	node = &v->nodes.v[ino - LENS_ROOT];
+	return node->kind == LENS_NODE_EXTRA &&
+	       lens_ckpt_extra_is_hole(
+		       v->ckpt, lens_ckpt_extra(v->ckpt, node->index), off, n);
+}
