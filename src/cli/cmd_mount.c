@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,19 @@ static bool is_fd(const char *path)
 	return strncmp(path, "/dev/fd/", 8) == 0;
 }
 
+/* A mount without a server still has its attributes in the kernel's cache. */
+static int check_alive(const char *path, struct lens_err *err)
+{
+	struct statvfs st;
+
+	if (statvfs(path, &st) < 0 && errno == ENOTCONN)
+		return lens_fail(err, ENOTCONN,
+				 "'%s': a mount is there whose server is dead; "
+				 "'lensfs umount' removes it",
+				 LENS_SHOW(path));
+	return 0;
+}
+
 /* The mount point, absolute: the daemon's working directory is another. */
 static int find_mountpoint(struct mounting *m, const char *path,
 			   struct lens_err *err)
@@ -47,13 +61,11 @@ static int find_mountpoint(struct mounting *m, const char *path,
 		memcpy(m->mountpoint, path, strlen(path) + 1);
 		return 0;
 	}
+	if (check_alive(path, err) < 0)
+		return -err->code;
 	if (!realpath(path, m->mountpoint) || stat(m->mountpoint, &st) < 0)
-		return lens_fail(err, errno, "'%s': %s%s", LENS_SHOW(path),
-				 strerror(errno),
-				 errno == ENOTCONN ?
-					 ": a mount whose server is dead; "
-					 "'lensfs umount' removes it" :
-					 "");
+		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(path),
+				 strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return lens_fail(err, ENOTDIR, "'%s': it is no directory",
 				 LENS_SHOW(path));
@@ -101,6 +113,36 @@ static void ready(void *ctx)
 		(void)close(m->pipe);
 	}
 	lens_cli_notify("READY=1");
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/*
+ * What the caller happened to have open (locks, pipes) is not the daemon's to
+ * hold: all but the log, the pipe and a mount that was handed down.
+ */
+static void close_others(const struct mounting *m)
+{
+	int keep[] = { m->log, m->pipe,
+		       is_fd(m->mountpoint) ? atoi(m->mountpoint + 8) : -1 };
+	unsigned from = STDERR_FILENO + 1;
+
+	qsort(keep, LENS_ARRAY_SIZE(keep), sizeof(keep[0]), by_number);
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(keep); i++) {
+		unsigned fd = (unsigned)keep[i];
+
+		if (keep[i] < (int)from)
+			continue;
+		if (fd > from)
+			(void)close_range(from, fd - 1, 0);
+		from = fd + 1;
+	}
+	(void)close_range(from, ~0u, 0);
 }
 
 static void raise_fd_limit(void)
@@ -182,6 +224,7 @@ static int background(struct mounting *m, struct lens_err *err)
 	}
 	(void)close(fds[0]);
 	m->pipe = fds[1];
+	close_others(m);
 	(void)setsid();
 	return serve(m, err);
 }
