@@ -9,6 +9,8 @@
 /* Narrower than this a bar tells nothing. */
 #define CELLS_MIN 6
 #define CELLS_MAX 40
+/* Room for the words behind it, so that it does not jump with their length. */
+#define WORDS 46
 
 const char *lens_cli_clock(char *buf, double seconds)
 {
@@ -64,15 +66,15 @@ const char *lens_cli_bar_line(char *buf, const struct lens_bar_look *look,
 			right + n, sizeof(right) - n, "  %s/s  %s left",
 			lens_format_size(speed, (uint64_t)rate),
 			lens_cli_clock(eta, (double)(total - done) / rate));
-	n = (unsigned)(strlen(left) + strlen(right));
-	room = look->width > n + 2 ? look->width - n - 2 : 0;
+	n = (unsigned)strlen(left) + WORDS + 2;
+	room = look->width > n ? look->width - n : 0;
 	room = room < CELLS_MAX ? room : CELLS_MAX;
 	lens_buf_printf(&b, "%s ", left);
 	if (room >= CELLS_MIN) {
 		cells(&b, look, share(done, total, room), room);
 		lens_buf_puts(&b, " ");
 	}
-	if (look->width > n)
+	if (look->width > strlen(left) + strlen(right))
 		lens_buf_puts(&b, right);
 	(void)snprintf(buf, LENS_BAR_MAX, "%s", b.failed ? "" : b.data);
 	return buf;

@@ -245,28 +245,29 @@ static const struct {
 	const char *line;
 } bars[] = {
 	{ 80, false, false, 0, 1000, 0,
-	  "convert   0% ---------------------------------------- 0 B of "
-	  "1.0 KB" },
+	  "convert   0% -------------------- 0 B of 1.0 KB" },
 	{ 80, false, false, 500, 1000, 100,
-	  "convert  50% ###############---------------- 500 B of 1.0 KB  100 "
-	  "B/s  "
+	  "convert  50% ##########---------- 500 B of 1.0 KB  100 B/s  "
 	  "0:05 left" },
 	{ 80, false, false, 1000, 1000, 100,
-	  "convert 100% ############################## 1.0 KB of 1.0 KB  100 "
-	  "B/s  "
+	  "convert 100% #################### 1.0 KB of 1.0 KB  100 B/s  "
 	  "0:00 left" },
-	/* Not 100 % before the end. */
-	{ 50, false, false, 999999, 1000000, 0,
-	  "convert  99% ###################- 1.0 MB of 1.0 MB" },
+	{ 200, false, false, 250, 1000, 0,
+	  "convert  25% ##########------------------------------ 250 B of "
+	  "1.0 KB" },
+	/* Not all of it before the end. */
+	{ 68, false, false, 999999, 1000000, 0,
+	  "convert  99% #######- 1.0 MB of 1.0 MB" },
 	/* No room for a bar, then for nothing but the percentage. */
-	{ 33, false, false, 500, 1000, 0, "convert  50% 500 B of 1.0 KB" },
-	{ 20, false, false, 500, 1000, 0, "convert  50% " },
-	{ 46, true, false, 500, 1000, 0,
+	{ 65, false, false, 500, 1000, 0, "convert  50% 500 B of 1.0 KB" },
+	{ 27, false, false, 500, 1000, 0, "convert  50% " },
+	{ 77, true, false, 500, 1000, 0,
 	  "convert  50% ━━━━━━━━───────── 500 B of 1.0 KB" },
-	{ 42, false, true, 500, 1000, 0,
-	  "convert  50% \033[32m######\033[90m-------\033[0m 500 B of 1.0 KB" },
+	{ 73, false, true, 500, 1000, 0,
+	  "convert  50% \033[32m######\033[90m-------\033[0m 500 B of "
+	  "1.0 KB" },
 	{ 80, false, false, 0, 0, 0,
-	  "convert 100% ######################################## 0 B of 0 B" },
+	  "convert 100% #################### 0 B of 0 B" },
 };
 
 START_TEST(lines_of_progress)
