@@ -321,8 +321,8 @@ static void summary(const struct converting *c, double seconds)
 {
 	char size[32], rate[32], time[32];
 
-	lens_log(LENS_LOG_INFO, "convert: '%s': %zu files, %s in %s (%s/s)",
-		 LENS_SHOW(c->dest.path), c->dest.n,
+	lens_log(LENS_LOG_INFO, "convert: '%s': %zu file%s, %s in %s (%s/s)",
+		 LENS_SHOW(c->dest.path), c->dest.n, c->dest.n == 1 ? "" : "s",
 		 lens_format_size(size, c->dest.size),
 		 lens_cli_clock(time, seconds),
 		 lens_format_size(

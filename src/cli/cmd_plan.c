@@ -158,6 +158,11 @@ static void put_all(struct report *r)
 	}
 }
 
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static int put_page(struct report *r, struct lens_err *err)
 {
 	const struct lens_recipe *recipe = lens_plan_recipe(r->p);
@@ -166,16 +171,18 @@ static int put_page(struct report *r, struct lens_err *err)
 	lens_buf_puts(&r->b, "source   ");
 	lens_cli_show(&r->b, r->a->operand[0]);
 	lens_buf_printf(&r->b,
-			"\n         %zu tensors, %s in %zu files\n"
+			"\n         %zu tensors, %s in %zu file%s\n"
 			"recipe   %s\n         ",
 			r->in[LENS_DTYPE_MAX].n,
 			lens_format_size(in, r->in[LENS_DTYPE_MAX].bytes),
-			lens_ckpt_files(r->ckpt), lens_view_why(r->v));
+			lens_ckpt_files(r->ckpt),
+			plural(lens_ckpt_files(r->ckpt)), lens_view_why(r->v));
 	lens_cli_show(&r->b, recipe->summary);
-	lens_buf_printf(&r->b, "\nview     %zu tensors, %s in %zu files\n\n",
+	lens_buf_printf(&r->b, "\nview     %zu tensors, %s in %zu file%s\n\n",
 			r->out[LENS_DTYPE_MAX].n,
 			lens_format_size(out, r->out[LENS_DTYPE_MAX].bytes),
-			lens_view_weight_files(r->v));
+			lens_view_weight_files(r->v),
+			plural(lens_view_weight_files(r->v)));
 	put_dtypes(r);
 	if (put_keys(r, err) < 0)
 		return -err->code;
