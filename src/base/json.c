@@ -260,8 +260,7 @@ void lens_json_quote(struct lens_buf *b, const char *text, bool ascii)
 
 		if (p)
 			lens_buf_printf(b, "\\%c", letter[p - plain]);
-		else if (v < 0x20 ||
-			 (ascii && v > 0x7e && v < 0x10000))
+		else if (v < 0x20 || (ascii && v > 0x7e && v < 0x10000))
 			lens_buf_printf(b, "\\u%04x", v);
 		else if (ascii && v >= 0x10000)
 			lens_buf_printf(b, "\\u%04x\\u%04x",
