@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.." || exit 2
 status=0
 while IFS= read -r file; do
 	case "$file" in
-	*.c | *.h | *.sh | *.py | *meson.build | meson.options | *.1 | *.5 | tests/run | .ci/run) ;;
+	*.c | *.h | *.sh | *.py | *meson.build | meson_options.txt | *.1 | *.5 | tests/run | .ci/run) ;;
 	*) continue ;;
 	esac
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || { echo "$file has no SPDX line"; status=1; }
