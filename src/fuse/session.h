@@ -37,8 +37,8 @@ struct lens_session {
 /* ops.c */
 extern const struct fuse_lowlevel_ops lens_fuse_ops;
 
-/* buffer.c: the calling thread's own reply buffer of at least @n bytes, page
- * aligned, used again for each request; NULL: no memory. */
+/* buffer.c: the calling thread's own reply buffer, for @n bytes of at most
+ * LENS_REQUEST, page aligned, used again for each request; NULL: no memory. */
 void *lens_fuse_buffer(size_t n);
 
 /* report.c: log why a request failed; the same words at most once a minute. */
