@@ -13,13 +13,15 @@
 static void e4m3_bf16(uint16_t *dst, const uint8_t *src, size_t n, float scale)
 {
 	for (size_t i = 0; i < n; i++)
-		dst[i] = lens_f32_to_bf16(lens_e4m3_f32(src[i]) * scale);
+		lens_put16(dst, i,
+			   lens_f32_to_bf16(lens_e4m3_f32(src[i]) * scale));
 }
 
 static void e4m3_f16(uint16_t *dst, const uint8_t *src, size_t n, float scale)
 {
 	for (size_t i = 0; i < n; i++)
-		dst[i] = lens_f32_to_f16(lens_e4m3_f32(src[i]) * scale);
+		lens_put16(dst, i,
+			   lens_f32_to_f16(lens_e4m3_f32(src[i]) * scale));
 }
 
 /* A NaN becomes the canonical one. */
@@ -30,42 +32,38 @@ static float canonical(float v)
 
 static void e4m3_f32(float *dst, const uint8_t *src, size_t n, float scale)
 {
-	for (size_t i = 0; i < n; i++) {
-		float v = canonical(lens_e4m3_f32(src[i]) * scale);
-
-		memcpy(dst + i, &v, sizeof(v));
-	}
+	for (size_t i = 0; i < n; i++)
+		lens_putf(dst, i, canonical(lens_e4m3_f32(src[i]) * scale));
 }
 
-/* Stores through memcpy: dst need not be aligned. */
-#define CAST(name, to, from, convert)                                       \
-	static void name(to *dst, const from *src, size_t n)                \
-	{                                                                   \
-		for (size_t i = 0; i < n; i++) {                            \
-			from v;                                             \
-			to r;                                               \
-                                                                            \
-			memcpy(&v, (const char *)src + i * sizeof(v),       \
-			       sizeof(v));                                  \
-			r = convert(v);                                     \
-			memcpy((char *)dst + i * sizeof(r), &r, sizeof(r)); \
-		}                                                           \
-	}
+static void bf16_f32(float *dst, const uint16_t *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		lens_putf(dst, i, lens_bf16_to_f32(lens_get16(src, i)));
+}
 
-CAST(bf16_f32, float, uint16_t, lens_bf16_to_f32)
-CAST(f16_f32, float, uint16_t, lens_f16_to_f32)
-CAST(f32_bf16, uint16_t, float, lens_f32_to_bf16)
-CAST(f32_f16, uint16_t, float, lens_f32_to_f16)
+static void f16_f32(float *dst, const uint16_t *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		lens_putf(dst, i, lens_f16_to_f32(lens_get16(src, i)));
+}
+
+static void f32_bf16(uint16_t *dst, const float *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		lens_put16(dst, i, lens_f32_to_bf16(lens_getf(src, i)));
+}
+
+static void f32_f16(uint16_t *dst, const float *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		lens_put16(dst, i, lens_f32_to_f16(lens_getf(src, i)));
+}
 
 static void scale_f32(float *dst, const float *src, size_t n, float scale)
 {
-	for (size_t i = 0; i < n; i++) {
-		float v;
-
-		memcpy(&v, (const char *)src + i * sizeof(v), sizeof(v));
-		v = canonical(v * scale);
-		memcpy((char *)dst + i * sizeof(v), &v, sizeof(v));
-	}
+	for (size_t i = 0; i < n; i++)
+		lens_putf(dst, i, canonical(lens_getf(src, i) * scale));
 }
 
 /* Squares of 32 elements, so that both sides stay in the cache. */

@@ -112,8 +112,10 @@ AVX2 static void e4m3_bf16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
 
 		if (has_nan(c)) {
 			for (size_t k = i; k < i + 32; k++)
-				dst[k] = lens_f32_to_bf16(
-					lens_e4m3_f32(src[k]) * scale);
+				lens_put16(
+					dst, k,
+					lens_f32_to_bf16(lens_e4m3_f32(src[k]) *
+							 scale));
 			continue;
 		}
 		for (unsigned k = 0; k < 2; k++) {
@@ -126,7 +128,8 @@ AVX2 static void e4m3_bf16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
 		}
 	}
 	for (; i < n; i++)
-		dst[i] = lens_f32_to_bf16(lens_e4m3_f32(src[i]) * scale);
+		lens_put16(dst, i,
+			   lens_f32_to_bf16(lens_e4m3_f32(src[i]) * scale));
 }
 
 AVX2 static void e4m3_f16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
@@ -140,8 +143,10 @@ AVX2 static void e4m3_f16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
 
 		if (has_nan(c)) {
 			for (size_t k = i; k < i + 32; k++)
-				dst[k] = lens_f32_to_f16(lens_e4m3_f32(src[k]) *
-							 scale);
+				lens_put16(
+					dst, k,
+					lens_f32_to_f16(lens_e4m3_f32(src[k]) *
+							scale));
 			continue;
 		}
 		for (unsigned k = 0; k < 2; k++) {
@@ -156,7 +161,8 @@ AVX2 static void e4m3_f16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
 		}
 	}
 	for (; i < n; i++)
-		dst[i] = lens_f32_to_f16(lens_e4m3_f32(src[i]) * scale);
+		lens_put16(dst, i,
+			   lens_f32_to_f16(lens_e4m3_f32(src[i]) * scale));
 }
 
 AVX2 static void e4m3_f32_avx2(float *dst, const uint8_t *src, size_t n,
@@ -185,7 +191,7 @@ AVX2 static void e4m3_f32_avx2(float *dst, const uint8_t *src, size_t n,
 
 		if (v != v)
 			v = lens_unbits(0x7fc00000);
-		memcpy(dst + i, &v, sizeof(v));
+		lens_putf(dst, i, v);
 	}
 }
 
@@ -209,7 +215,7 @@ AVX2 static void bf16_f32_avx2(float *dst, const uint16_t *src, size_t n)
 		      _mm256_castps_si256(canonical(_mm256_castsi256_ps(u))));
 	}
 	for (; i < n; i++)
-		dst[i] = lens_bf16_to_f32(src[i]);
+		lens_putf(dst, i, lens_bf16_to_f32(lens_get16(src, i)));
 }
 
 AVX2 static void f16_f32_avx2(float *dst, const uint16_t *src, size_t n)
@@ -220,7 +226,7 @@ AVX2 static void f16_f32_avx2(float *dst, const uint16_t *src, size_t n)
 		store(dst + i, _mm256_castps_si256(canonical(
 				       _mm256_cvtph_ps(load128(src + i)))));
 	for (; i < n; i++)
-		dst[i] = lens_f16_to_f32(src[i]);
+		lens_putf(dst, i, lens_f16_to_f32(lens_get16(src, i)));
 }
 
 AVX2 static void f32_bf16_avx2(uint16_t *dst, const float *src, size_t n)
@@ -241,7 +247,7 @@ AVX2 static void f32_bf16_avx2(uint16_t *dst, const float *src, size_t n)
 		store(dst + i, pack(x, y));
 	}
 	for (; i < n; i++)
-		dst[i] = lens_f32_to_bf16(src[i]);
+		lens_put16(dst, i, lens_f32_to_bf16(lens_getf(src, i)));
 }
 
 AVX2 static void f32_f16_avx2(uint16_t *dst, const float *src, size_t n)
@@ -255,7 +261,7 @@ AVX2 static void f32_f16_avx2(uint16_t *dst, const float *src, size_t n)
 				 _mm256_cvtps_ph(v, 0));
 	}
 	for (; i < n; i++)
-		dst[i] = lens_f32_to_f16(src[i]);
+		lens_put16(dst, i, lens_f32_to_f16(lens_getf(src, i)));
 }
 
 AVX2 static void scale_f32_avx2(float *dst, const float *src, size_t n,
@@ -269,9 +275,9 @@ AVX2 static void scale_f32_avx2(float *dst, const float *src, size_t n,
 			dst + i,
 			canonical(_mm256_mul_ps(_mm256_loadu_ps(src + i), s)));
 	for (; i < n; i++) {
-		float v = src[i] * scale;
+		float v = lens_getf(src, i) * scale;
 
-		dst[i] = v == v ? v : lens_unbits(0x7fc00000);
+		lens_putf(dst, i, v == v ? v : lens_unbits(0x7fc00000));
 	}
 }
 

@@ -27,4 +27,31 @@ static inline float lens_unbits(uint32_t u)
 	return v;
 }
 
+/* Element i of arrays that need no alignment. */
+static inline uint16_t lens_get16(const void *p, size_t i)
+{
+	uint16_t v;
+
+	memcpy(&v, (const char *)p + 2 * i, sizeof(v));
+	return v;
+}
+
+static inline void lens_put16(void *p, size_t i, uint16_t v)
+{
+	memcpy((char *)p + 2 * i, &v, sizeof(v));
+}
+
+static inline float lens_getf(const void *p, size_t i)
+{
+	float v;
+
+	memcpy(&v, (const char *)p + 4 * i, sizeof(v));
+	return v;
+}
+
+static inline void lens_putf(void *p, size_t i, float v)
+{
+	memcpy((char *)p + 4 * i, &v, sizeof(v));
+}
+
 #endif
