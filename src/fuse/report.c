@@ -13,32 +13,36 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
-	uint64_t words; /* a hash of what was said; 0: nothing yet */
+	uint64_t what; /* a hash of what failed; 0: nothing yet */
 	time_t at;
 } said[SLOTS]; /* guarded by @lock */
 
-static uint64_t hash(const char *s)
+/* What failed: the tensor, where one is named; else all of it. */
+static uint64_t hash(const char *msg)
 {
+	static const char tensor[] = "tensor '";
+	const char *end = strncmp(msg, tensor, sizeof(tensor) - 1) == 0 ?
+				  strstr(msg, "': ") :
+				  NULL;
 	uint64_t h = 0xcbf29ce484222325u;
 
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+	for (; *msg && msg != end; msg++)
+		h = (h ^ (unsigned char)*msg) * 0x100000001b3u;
 	return h | 1;
 }
 
 void lens_fuse_report(const struct lens_err *err)
 {
-	const uint64_t words = hash(err->msg);
-	const size_t slot = (words >> 32) % SLOTS;
+	const uint64_t what = hash(err->msg);
+	const size_t slot = (what >> 32) % SLOTS;
 	struct timespec now;
 	bool again;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)pthread_mutex_lock(&lock);
-	again = said[slot].words == words &&
-		now.tv_sec - said[slot].at < MINUTE;
+	again = said[slot].what == what && now.tv_sec - said[slot].at < MINUTE;
 	if (!again) {
-		said[slot].words = words;
+		said[slot].what = what;
 		said[slot].at = now.tv_sec;
 	}
 	(void)pthread_mutex_unlock(&lock);

@@ -91,6 +91,19 @@ static int serve_mounted(struct lens_session *s, struct lens_err *err)
 	return r;
 }
 
+/* Serving has ended, and the mount is still there: that was no unmounting. */
+static int clear_away(const struct lens_session *s, int r, struct lens_err *err)
+{
+	struct lens_err why;
+
+	if (lens_mount_detach(s, &why) < 0)
+		lens_log(LENS_LOG_ERROR, "unmount: %s", why.msg);
+	if (r < 0)
+		return r;
+	return lens_fail(err, ECONNABORTED, "'%s': the kernel has ended it",
+			 LENS_SHOW(s->point));
+}
+
 static int serve_session(struct lens_session *s, struct lens_err *err)
 {
 	const char *point = s->point[0] ? s->point : s->opts->mountpoint;
@@ -106,9 +119,9 @@ static int serve_session(struct lens_session *s, struct lens_err *err)
 				 said.words[0] ? LENS_SHOW(said.words) :
 						 "fusermount3 refused");
 	r = serve_mounted(s, err);
-	/* Not at the end of a mount, but where serving it failed. */
 	if (lens_mount_is_ours(s))
-		fuse_session_unmount(s->fuse);
+		r = clear_away(s, r, err);
+	fuse_session_unmount(s->fuse);
 	return r;
 }
 

@@ -41,7 +41,7 @@ extern const struct fuse_lowlevel_ops lens_fuse_ops;
  * LENS_REQUEST, page aligned, used again for each request; NULL: no memory. */
 void *lens_fuse_buffer(size_t n);
 
-/* report.c: log why a request failed; the same words at most once a minute. */
+/* report.c: log why a request failed; of one tensor at most once a minute. */
 void lens_fuse_report(const struct lens_err *err);
 
 /* keeper.c: a thread that takes the signals, tells opts->ready, and unmounts.

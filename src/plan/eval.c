@@ -195,12 +195,12 @@ int lens_plan_read(const struct lens_plan *p, size_t i, uint64_t off, size_t n,
 	if (!n)
 		return 0;
 	if (q && q->kind == LENS_STORED && !q->stored.codec && !q->n_steps)
-		return lens_ckpt_read(p->ckpt, q->stored.weight, off, n, buf,
-				      err);
-	r = lens_by_elements(j.es, off, n, buf,
-			     !q                   ? make_pieces :
-			     q->kind == LENS_FILL ? make_fill :
-						    make_whole,
-			     &j, err);
+		r = lens_ckpt_read(p->ckpt, q->stored.weight, off, n, buf, err);
+	else
+		r = lens_by_elements(j.es, off, n, buf,
+				     !q                   ? make_pieces :
+				     q->kind == LENS_FILL ? make_fill :
+							    make_whole,
+				     &j, err);
 	return r < 0 ? lens_wrap(err, "tensor '%s'", LENS_SHOW(o->t.name)) : 0;
 }
