@@ -97,38 +97,51 @@ static bool is_read(const struct block *b)
 	       (!b->reader[1] || b->read[1] == UINT64_MAX);
 }
 
-/*
- * What goes next: a hot block that was read to its end, else whatever has lain
- * longest, but nothing that was touched a moment ago: its reader is on its way
- * through it.
- */
-static struct block *victim(struct lens_cache *c)
+/* May it go?  Not what was touched a moment ago: its reader is on its way
+ * through it. */
+static bool may_go(const struct block *b, uint64_t now)
+{
+	if (b->pins || (b->state != HOT && b->state != COLD))
+		return false;
+	return b->state == COLD || is_read(b) || now - b->touched >= IDLE_NS;
+}
+
+/* Hot and read to its end, then hot, then packed: the packed are small. */
+static unsigned rank_of(const struct lens_cache *c, const struct block *b)
+{
+	if (b->state == COLD)
+		return c->packed > c->budget / 2 ? 1 : 3;
+	return is_read(b) ? 0 : 2;
+}
+
+/* What goes next to make room for @size bytes; the longest untouched of its
+ * rank. */
+static struct block *victim(struct lens_cache *c, size_t size)
 {
 	const uint64_t now = lens_cache_now();
 	struct block *best = NULL;
-	bool best_read = false;
+	unsigned best_rank = 0;
 
 	for (unsigned i = 0; i < BUCKETS; i++)
 		for (struct block *b = c->table[i]; b; b = b->next) {
-			bool done = b->state == HOT && is_read(b);
+			unsigned rank = rank_of(c, b);
 
-			if (b->pins || (b->state != HOT && b->state != COLD))
+			if (!may_go(b, now))
 				continue;
-			if (!done && b->state == HOT &&
-			    now - b->touched < IDLE_NS)
+			if (best &&
+			    (rank > best_rank || (rank == best_rank &&
+						  b->touched >= best->touched)))
 				continue;
-			if (!best || (done && !best_read) ||
-			    (done == best_read && b->touched < best->touched)) {
-				best = b;
-				best_read = done;
-			}
+			best = b;
+			best_rank = rank;
 		}
-	return best;
+	/* All of the packed ones together would not do. */
+	return best_rank == 3 && c->packed < size ? NULL : best;
 }
 
-static bool evict_one(struct lens_cache *c)
+static bool evict_one(struct lens_cache *c, size_t size)
 {
-	struct block *b = victim(c);
+	struct block *b = victim(c, size);
 	bool worth;
 
 	if (!b)
@@ -158,7 +171,7 @@ bool lens_cache_reserve(struct lens_cache *c, size_t size, struct map *ret)
 		}
 		if (c->n_pool)
 			unmap(c, c->pool[--c->n_pool]);
-		else if (size > c->budget || !evict_one(c))
+		else if (size > c->budget || !evict_one(c, size))
 			return false;
 	}
 	return true;
