@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a mount costs, beside a FUSE server that has nothing to do.
+
+usage: mount.py LENSFS NULL_FUSE READ_SPAN MAKE_CHECKPOINT [--passes N] [--check]
+
+Two checkpoints are made in memory (/dev/shm): one of large projections, one of experts.  Their views and the null server are
+read in turn, cold (out of the page cache, the sources in it) and hot, and the medians are printed with the ratio to null.
+With --check the figures that must be reached are checked, and the exit status tells.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+GOALS = {"null again": (0.0, "noise"), "dequantized, cold": (0.75, "0.75"), "transposed, cold": (0.50, "0.50"), "dequantized, hot": (0.95, "0.95")}
+
+
+def run(*argv):
+    return subprocess.run([str(a) for a in argv], check=True, capture_output=True, text=True).stdout
+
+
+class Mounts:
+    def __init__(self, lensfs, null, work):
+        self.lensfs, self.work, self.null = lensfs, work, None
+        point = work / "null"
+        point.mkdir()
+        self.null = subprocess.Popen([null, str(8 << 30), str(point)])
+        while not os.path.ismount(point):
+            if self.null.poll() is not None:
+                sys.exit("the null server did not start")
+        self.points = []
+
+    def mount(self, source):
+        point = self.work / f"view{len(self.points)}"
+        point.mkdir()
+        # A small cache: no panel is left from the pass before.
+        run(self.lensfs, "mount", "--cache-size", "64MiB", source, point)
+        self.points.append(point)
+        return point
+
+    def end(self):
+        for p in self.points:
+            subprocess.run([self.lensfs, "umount", p])
+        self.null.terminate()
+        self.null.wait()
+
+
+def largest(lensfs, source, word):
+    tensors = json.loads(run(lensfs, "ls", "--json", source))["tensors"]
+    return max((t for t in tensors if word in t["key"]), key=lambda t: t["bytes"])
+
+
+def source_bytes(point):
+    for line in (point / ".lens/stats").read_text().splitlines():
+        if line.startswith("lensfs_source_bytes_total"):
+            return float(line.split()[-1])
+    sys.exit("no lensfs_source_bytes_total in the stats")
+
+
+def main():
+    lensfs, null, reader, maker = sys.argv[1:5]
+    passes = int(sys.argv[sys.argv.index("--passes") + 1]) if "--passes" in sys.argv else 7
+    with tempfile.TemporaryDirectory(prefix="lensfs-bench-", dir="/dev/shm") as d:
+        work = Path(d)
+        run(maker, "--layers", 2, "--experts", 1, "--inter", 16, "--hidden", 16384, "--vocab", 128, "--shards", 1, work / "wide")
+        run(maker, "--layers", 2, "--experts", 16, "--hidden", 4096, "--inter", 2048, "--vocab", 128, "--shards", 1, work / "experts")
+        m = Mounts(lensfs, null, work)
+        try:
+            wide, experts = m.mount(work / "wide"), m.mount(work / "experts")
+            w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "gate_and_up")
+
+            def span(path, begin, n, cold=True):
+                return n / float(run(reader, *(["--drop"] if cold else []), path, begin, n)) / 1e9
+
+            spans = {
+                "null": lambda: span(m.work / "null/file", 4096, x["bytes"]),
+                "null again": lambda: span(m.work / "null/file", 4096, x["bytes"]),
+                "dequantized, cold": lambda: span(wide / w["file"], w["offset"], w["bytes"]),
+                "transposed, cold": lambda: span(experts / x["file"], x["offset"], x["bytes"]),
+                "null, hot": lambda: span(m.work / "null/file", 4096, x["bytes"], cold=False),
+                "dequantized, hot": lambda: span(wide / w["file"], w["offset"], w["bytes"], cold=False),
+            }
+            got = {name: [] for name in spans}
+            before = source_bytes(experts)
+            spans["transposed, cold"]()
+            amplification = (source_bytes(experts) - before) / (x["bytes"] / 2)
+            for name in spans:
+                spans[name]()  # memory touched once
+            for _ in range(passes):
+                spans["null"]()
+                for name in ("null", "null again", "dequantized, cold", "transposed, cold"):
+                    got[name].append(spans[name]())
+                spans["null"](), spans["dequantized, cold"]()
+                for name in ("null, hot", "dequantized, hot"):
+                    got[name].append(spans[name]())
+        finally:
+            m.end()
+    bad = 0
+    print(f"{'GB/s, median of ' + str(passes):28}{'median':>8}{'least':>8}{'most':>8}{'/ null':>9}  goal")
+    for name, values in got.items():
+        base = statistics.median(got["null, hot" if "hot" in name else "null"])
+        ratio = statistics.median(values) / base
+        goal = GOALS.get(name, (0, ""))
+        bad += ratio < goal[0]
+        print(f"{name:28}{statistics.median(values):8.2f}{min(values):8.2f}{max(values):8.2f}{ratio:9.2f}  {goal[1]}")
+    print(f"{'source bytes a byte needed':28}{amplification:8.3f}{'':25}  1.05")
+    bad += amplification > 1.05
+    return 1 if bad and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
