@@ -40,6 +40,9 @@ lens_view_why(const struct lens_view *v); /* which recipe, and why */
 /* The source's absolute path (as it was given, if it has none any more). */
 const char *lens_view_source(const struct lens_view *v);
 
+/* Bytes of the largest panel that its cache holds; 0: there are none. */
+size_t lens_view_panel_max(const struct lens_view *v);
+
 /* Where output tensor @i lies: index of a made weight file, offset from its
  * start. */
 struct lens_place {

@@ -92,7 +92,8 @@ static int cut_tensor(struct converting *c, size_t file, size_t i,
 		 size = lens_plan_at(p, i)->t.size;
 	struct lens_panel panel;
 
-	while (off < size && lens_plan_panel(p, i, off, c->panel_max, &panel)) {
+	while (c->panel_max && off < size &&
+	       lens_plan_panel(p, i, off, c->panel_max, &panel)) {
 		if (cut(c, file, begin, at + off, true, err) < 0)
 			return -err->code;
 		off = panel.off + panel.n;
@@ -281,17 +282,13 @@ static int make_jobs(struct converting *c, struct lens_err *err)
 static void set_sizes(struct converting *c, unsigned jobs)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	struct lens_cache_stats stats;
 
 	c->threads = jobs ? jobs : cpus > 0 ? (unsigned)cpus : 1;
 	c->job_max = BUFFERS_MAX / c->threads & ~(size_t)4095;
 	c->job_max = c->job_max > JOB_MAX ? JOB_MAX :
 		     c->job_max < JOB_MIN ? JOB_MIN :
 					    c->job_max;
-	lens_cache_stats(lens_view_cache(c->v), &stats);
-	c->panel_max = stats.budget / 4 < LENS_PANEL_MAX ?
-			       (size_t)(stats.budget / 4) :
-			       LENS_PANEL_MAX;
+	c->panel_max = lens_view_panel_max(c->v);
 }
 
 static void catch_signals(void)

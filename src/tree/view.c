@@ -88,8 +88,10 @@ static int make_cache(struct lens_view *v, const struct lens_view_opts *opts,
 			  opts->cache_size ? opts->cache_size :
 					     default_budget();
 
-	v->panel_max = budget / 4 < LENS_PANEL_MAX ? (size_t)(budget / 4) :
-						     LENS_PANEL_MAX;
+	/* Sixteen fit: as many readers, each in a panel of its own, do not
+	 * take it from each other. */
+	v->panel_max = budget / 16 < LENS_PANEL_MAX ? (size_t)(budget / 16) :
+						      LENS_PANEL_MAX;
 	return lens_cache_new(budget, opts->compress, &v->cache, err);
 }
 
@@ -194,4 +196,9 @@ size_t lens_view_weight_files(const struct lens_view *v)
 const char *lens_view_weight_name(const struct lens_view *v, size_t file)
 {
 	return v->layout.files[file].name;
+}
+
+size_t lens_view_panel_max(const struct lens_view *v)
+{
+	return v->panel_max;
 }
