@@ -9,8 +9,9 @@
 #include <time.h>
 
 #define PASSES 15
-#define OUT (256u << 10) /* bytes of output a call: in the second-level cache \
-			  */
+#define OUT                                                               \
+	(256u << 10) /* bytes of output a call: in the second-level cache \
+		      */
 #define EDGE 4096u
 
 static struct lens_kernels k;
