@@ -13,8 +13,7 @@
 
 /* Promised by design, not by this version: refused in words of their own. */
 static const char *const to_come[] = {
-	"reverse", "quantize", "scales",        "block",
-	"like",    "cast",     "allow-missing",
+	"quantize", "scales", "block", "like", "cast", "allow-missing",
 };
 
 /* A command line, while it is read. */
@@ -43,9 +42,8 @@ int lens_cli_no_option(const char *dashes, const char *name, size_t n,
 	for (size_t i = 0; i < LENS_ARRAY_SIZE(to_come); i++)
 		if (strlen(to_come[i]) == n && !memcmp(to_come[i], name, n))
 			return lens_fail(err, EINVAL,
-					 "%s%s: not in this version, which "
-					 "only reads Hugging Face checkpoints",
-					 dashes, to_come[i]);
+					 "%s%s: not in this version", dashes,
+					 to_come[i]);
 	return lens_fail(err, EINVAL, "%s%s: no such option", dashes,
 			 LENS_SHOW(name));
 }

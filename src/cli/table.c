@@ -82,6 +82,8 @@ static const struct lens_option options[] = {
 	  true, .set = lens_cli_set_shard_size },
 	{ "exclude", 0, "REGEX", "leave out keys that match at their start",
 	  VIEW, true, .set = lens_cli_set_exclude },
+	{ "reverse", 0, NULL, "SOURCE is native, the view Hugging Face's", VIEW,
+	  true, FLAG(view.plan.reverse) },
 	{ "strict", 0, NULL, "refuse what would be a warning", VIEW, true,
 	  FLAG(view.plan.strict) },
 	{ "follow-links", 0, NULL, "read links that leave the source", VIEW,

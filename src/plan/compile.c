@@ -7,6 +7,9 @@
 
 #include <errno.h>
 
+/* Keys of a training framework's own state, which no export holds. */
+#define EXTRA_STATE "_extra_state"
+
 int lens_items_add(struct lens_items *items, const struct lens_item *item,
 		   struct lens_err *err)
 {
@@ -135,10 +138,14 @@ static void drop_early(struct lens_plan *p)
 	for (size_t i = 0; i < lens_ckpt_count(p->ckpt); i++) {
 		const struct lens_rule *r = drop_rule(p, p->fates[i].t->name);
 
-		if (!r)
+		const bool state = p->in == LENS_NATIVE &&
+				   !p->recipe->keeps_config &&
+				   strstr(p->fates[i].t->name, EXTRA_STATE);
+
+		if (!r && !state)
 			continue;
 		p->fates[i].fate = LENS_FATE_DROPPED;
-		p->fates[i].rule = r->text;
+		p->fates[i].rule = r ? r->text : EXTRA_STATE;
 	}
 }
 

@@ -101,7 +101,7 @@ static int no_weights(int dir, struct lens_err *err)
 		close(fd);
 	return lens_fail(
 		err, ENOENT, "there is neither " SINGLE " nor " INDEX "%s%s",
-		best < LENS_ARRAY_SIZE(instead) ? "; there is " : "",
+		best < LENS_ARRAY_SIZE(instead) ? "; what is there: " : "",
 		best < LENS_ARRAY_SIZE(instead) ? instead[best].what : "");
 }
 
