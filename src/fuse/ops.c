@@ -28,7 +28,9 @@ static void fill_stat(const struct lens_session *s, const struct lens_attr *a,
 		.st_uid = s->uid,
 		.st_gid = s->gid,
 		.st_size = (off_t)a->size,
-		.st_blksize = LENS_REQUEST,
+		/* How much cat reads at once; of folders, what readdir makes
+		 * the kernel set aside for each call. */
+		.st_blksize = a->folder ? 4096 : LENS_REQUEST,
 		.st_blocks = (blkcnt_t)((a->size + 511) / 512),
 		.st_mtim = a->mtime,
 		.st_ctim = a->mtime,
@@ -83,6 +85,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
 	conn->no_interrupt = 1;
 #endif
+	s->free_folders = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	lens_keeper_running(s);
 }
 
@@ -176,10 +179,21 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	}
 }
 
+/*
+ * Nothing is kept for an open folder.  A kernel that asked whether it must ask
+ * is told no, and from then on neither opens nor closes them here, and keeps
+ * their entries; another keeps them by these flags.
+ */
 static void op_opendir(fuse_req_t req, fuse_ino_t ino,
 		       struct fuse_file_info *fi)
 {
+	const struct lens_session *s = fuse_req_userdata(req);
+
 	(void)ino;
+	if (s->free_folders) {
+		(void)fuse_reply_err(req, ENOSYS);
+		return;
+	}
 	fi->cache_readdir = 1;
 	fi->keep_cache = 1;
 	(void)fuse_reply_open(req, fi);
@@ -293,8 +307,14 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 {
 	const struct lens_session *s = fuse_req_userdata(req);
 	LENS_CLEANUP(lens_buf_fini) struct lens_buf value = { 0 };
-	int r = lens_tree_xattr(s->view, ino, name, &value);
+	int r;
 
+	/* Access lists and labels: ls asks for no more of them then. */
+	if (strncmp(name, "user.", 5) != 0) {
+		(void)fuse_reply_err(req, EOPNOTSUPP);
+		return;
+	}
+	r = lens_tree_xattr(s->view, ino, name, &value);
 	if (r < 0)
 		reply_errno(req, r);
 	else

@@ -20,6 +20,7 @@ struct lens_session {
 	const struct lens_mount_opts *opts;
 	struct fuse_session *fuse;
 	unsigned threads;
+	bool free_folders; /* the kernel need not open them; set by init */
 	uid_t uid;
 	gid_t gid;
 	char point[PATH_MAX]; /* absolute; "" if it was handed down as a
