@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #define DEPTH 128 /* containers within one another, less one */
+#define HASH_START 0xcbf29ce484222325u
 
 struct gate {
 	const unsigned char *s;
@@ -146,7 +147,7 @@ static unsigned utf8(const struct gate *g)
 /* A string; *h hashes what it means. */
 static int string(struct gate *g, uint64_t *h)
 {
-	*h = 0xcbf29ce484222325u;
+	*h = HASH_START;
 	for (g->at++;;) {
 		int c = peek(g);
 		unsigned n;
@@ -241,7 +242,7 @@ static int compare(const void *a, const void *b)
 static int name_twice(const struct gate *g, size_t at, uint64_t hash)
 {
 	struct gate look = *g;
-	char name[200];
+	char name[200], why[LENS_SHOW_MAX + 40];
 	uint64_t h = 0;
 	size_t from = at;
 
@@ -260,18 +261,21 @@ static int name_twice(const struct gate *g, size_t at, uint64_t hash)
 	(void)snprintf(name, sizeof(name), "%.*s",
 		       (int)(look.at - from < 190 ? look.at - from : 190),
 		       g->s + from);
-	(void)bad(&look, from, "this name is twice in its object");
-	return lens_wrap(g->err, "%s", LENS_SHOW(name));
+	(void)snprintf(why, sizeof(why), "name %s is twice in its object",
+		       LENS_SHOW(name));
+	return bad(&look, from, why);
 }
 
 /* No name twice among those from @mark on, of the object at @at. */
 static int check_names(struct gate *g, size_t mark, size_t at)
 {
-	uint64_t *v = g->names + mark;
 	const size_t n = g->n_names - mark;
+	uint64_t *v;
 
-	if (n > 1)
-		qsort(v, n, sizeof(*v), compare);
+	if (n < 2)
+		return 0; /* perhaps there are no names at all, and no memory */
+	v = g->names + mark;
+	qsort(v, n, sizeof(*v), compare);
 	for (size_t i = 1; i < n; i++)
 		if (v[i] == v[i - 1])
 			return name_twice(g, at, v[i]);
@@ -294,17 +298,26 @@ static int add_name(struct gate *g, uint64_t h)
 	return 0;
 }
 
-/* Is the member whose name begins at @at an array of sizes? */
-static bool of_sizes(const struct gate *g, size_t at, size_t n)
+/* The hash that string() gives the plain name @s. */
+static uint64_t hash_of(const char *s)
+{
+	uint64_t h = HASH_START;
+
+	while (*s)
+		h = mix(h, (unsigned char)*s++);
+	return h;
+}
+
+/* Is the member whose name means @hash, however it is spelt, an array of
+ * sizes? */
+static bool of_sizes(const struct gate *g, uint64_t hash)
 {
 	return g->depth == 2 && (g->flags & LENS_JSON_WHOLE) &&
-	       ((n == 7 && memcmp(g->s + at, "\"shape\"", 7) == 0) ||
-		(n == 14 && memcmp(g->s + at, "\"data_offsets\"", 14) == 0));
+	       (hash == hash_of("shape") || hash == hash_of("data_offsets"));
 }
 
 static int member(struct gate *g)
 {
-	const size_t from = g->at;
 	bool whole = g->whole;
 	uint64_t h;
 	int r;
@@ -313,7 +326,7 @@ static int member(struct gate *g)
 		return bad(g, g->at, "a name in quotes is wanted");
 	if (string(g, &h) < 0 || add_name(g, h) < 0)
 		return -1;
-	g->whole = whole || of_sizes(g, from, g->at - from);
+	g->whole = whole || of_sizes(g, h);
 	skip(g);
 	if (peek(g) != ':')
 		return bad(g, g->at, "a ':' is wanted");
