@@ -33,10 +33,12 @@ struct lens_cache_block {
 /* What a reader wants of a block, and how to get it. */
 struct lens_cache_ask {
 	struct lens_cache_block block;
-	uint64_t off, n; /* the part of the block wanted, in its bytes: for
-			    knowing when it is read to its end */
-	uint64_t reader; /* who asks (a file handle, a thread): tells a second
-			    reader from the first; 0 unknown */
+	uint64_t off, n;  /* the part of the block wanted, in its bytes: for
+			     knowing when it is read to its end */
+	uint64_t request; /* bytes asked for in all, of which this is a part;
+			     0: this alone */
+	uint64_t reader;  /* who asks (a file handle, a thread): tells a second
+			     reader from the first; 0 unknown */
 
 	/* Make strip @strip of the block in @mem (the block's start). Any
 	 * thread, several strips at once. */
@@ -80,8 +82,8 @@ int lens_cache_read(struct lens_cache *c, const struct lens_cache_ask *ask,
 
 void lens_cache_stats(struct lens_cache *c, struct lens_cache_stats *ret);
 
-/* Requests below this many bytes bypass a block that nobody makes or has,
- * unless the same block was asked for twice in a short while. */
+/* Requests (in all) below this many bytes bypass a block that nobody makes or
+ * has, unless the same block was asked for twice in a short while. */
 #define LENS_CACHE_SMALL (64 * 1024)
 
 #endif

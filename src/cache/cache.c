@@ -64,7 +64,8 @@ static bool is_stray(struct lens_cache *c, const struct lens_cache_ask *ask)
 	const bool known = c->ghosts[i].id == ask->block.id &&
 			   now - c->ghosts[i].at < GHOST_NS;
 
-	if (ask->n >= LENS_CACHE_SMALL || ask->block.size <= ask->n)
+	if ((ask->request ? ask->request : ask->n) >= LENS_CACHE_SMALL ||
+	    ask->block.size <= ask->n)
 		return false;
 	c->ghosts[i].id = ask->block.id;
 	c->ghosts[i].at = now;

@@ -38,7 +38,7 @@ static int without(void *ctx, struct lens_err *err)
 }
 
 static int read_by_panel(const struct lens_view *v, struct wish *w,
-			 uint64_t reader, struct lens_err *err)
+			 size_t request, uint64_t reader, struct lens_err *err)
 {
 	const struct lens_panel *p = &w->panel;
 	/* In the panel's own bytes, which may be fewer than the output's. */
@@ -53,6 +53,7 @@ static int read_by_panel(const struct lens_view *v, struct wish *w,
 			   .n_strips = p->n_strips },
 		.off = begin,
 		.n = end - begin,
+		.request = request,
 		.reader = reader,
 		.fill = fill,
 		.use = use,
@@ -63,9 +64,10 @@ static int read_by_panel(const struct lens_view *v, struct wish *w,
 	return lens_cache_read(v->cache, &ask, err);
 }
 
-int lens_view_tensor_read(const struct lens_view *v, size_t i, uint64_t off,
-			  size_t n, void *buf, uint64_t reader,
-			  struct lens_err *err)
+/* @request: what was asked for in all, this being a part of it. */
+static int read_tensor(const struct lens_view *v, size_t i, uint64_t off,
+		       size_t n, void *buf, size_t request, uint64_t reader,
+		       struct lens_err *err)
 {
 	struct wish w = { .plan = v->plan, .off = off, .buf = buf };
 
@@ -79,13 +81,20 @@ int lens_view_tensor_read(const struct lens_view *v, size_t i, uint64_t off,
 			return lens_plan_read(v->plan, i, w.off, n, w.buf, err);
 		left = w.panel.off + w.panel.n - w.off;
 		w.n = n < left ? n : (size_t)left;
-		if (read_by_panel(v, &w, reader, err) < 0)
+		if (read_by_panel(v, &w, request, reader, err) < 0)
 			return -err->code;
 		w.buf = (char *)w.buf + w.n;
 		w.off += w.n;
 		n -= w.n;
 	}
 	return 0;
+}
+
+int lens_view_tensor_read(const struct lens_view *v, size_t i, uint64_t off,
+			  size_t n, void *buf, uint64_t reader,
+			  struct lens_err *err)
+{
+	return read_tensor(v, i, off, n, buf, n, reader, err);
 }
 
 /* The last tensor of @w that begins at or before byte @at of its data. */
@@ -109,6 +118,7 @@ static int read_weights(const struct lens_view *v, const struct lens_weight *w,
 			uint64_t off, size_t n, unsigned char *buf,
 			uint64_t reader, struct lens_err *err)
 {
+	const size_t request = n;
 	size_t part;
 
 	if (off < w->head.n) {
@@ -128,8 +138,8 @@ static int read_weights(const struct lens_view *v, const struct lens_weight *w,
 			       left = lens_plan_at(v->plan, i)->t.size - skip;
 
 		part = n < left ? n : (size_t)left;
-		if (part && lens_view_tensor_read(v, i, skip, part, buf, reader,
-						  err) < 0)
+		if (part && read_tensor(v, i, skip, part, buf, request, reader,
+					err) < 0)
 			return -err->code;
 		buf += part;
 		off += part;

@@ -88,10 +88,8 @@ static int make_cache(struct lens_view *v, const struct lens_view_opts *opts,
 			  opts->cache_size ? opts->cache_size :
 					     default_budget();
 
-	/* Sixteen fit: as many readers, each in a panel of its own, do not
-	 * take it from each other. */
-	v->panel_max = budget / 16 < LENS_PANEL_MAX ? (size_t)(budget / 16) :
-						      LENS_PANEL_MAX;
+	v->panel_max = budget / 4 < LENS_PANEL_MAX ? (size_t)(budget / 4) :
+						     LENS_PANEL_MAX;
 	return lens_cache_new(budget, opts->compress, &v->cache, err);
 }
 
