@@ -43,6 +43,7 @@ not() { ! "$@"; }
 # Mount in the foreground of a job: its number is $server.
 serve()
 {
+	: >"$work/err"
 	"$lensfs" mount -f "$@" "$src" "$mnt" 2>"$work/err" &
 	server=$!
 	soon "no mount appears: $(cat "$work/err")" mountpoint -q "$mnt"
