@@ -27,6 +27,7 @@ mkdir "$own"
 chown 65534:65534 "$own"
 user() { timeout 30 "${nobody[@]}" "$@"; }
 daemon() { pgrep -u 65534 -f "^$lensfs mount"; }
+running() { [ -n "$(daemon)" ]; }
 
 user "$lensfs" mount "$src" "$own" 2>"$work/err" || fail "mount: $(cat "$work/err")"
 [ -s "$work/err" ] && fail "it said: $(cat "$work/err")"
@@ -35,13 +36,13 @@ user diff -r "$own" "$want" >"$work/out" || fail "the user sees something else: 
 user cat "$own/.lens/stats" >/dev/null || fail ".lens"
 cat "$own/config.json" >/dev/null 2>&1 && fail "others see it without allow_other"
 user "$lensfs" umount "$own" 2>"$work/err" || fail "umount: $(cat "$work/err")"
-soon "the daemon stays" not daemon
+soon "the daemon stays" not running
 
 # a signal takes it away, too
 user "$lensfs" mount "$src" "$own" || fail "mount"
 kill -TERM "$(daemon)"
 soon "still mounted" not mountpoint -q "$own"
-soon "the daemon stays" not daemon
+soon "the daemon stays" not running
 
 # what the user may not
 user_refuses()
@@ -72,7 +73,7 @@ if [ -n "${LENSFS_TEST_UNSHARED:-}" ] && [ -e /etc/fuse.conf ]; then
 	same "$own" "$want"
 	user "$lensfs" umount "$own" || fail "umount"
 	umount /etc/fuse.conf
-	soon "the daemon stays" not daemon
+	soon "the daemon stays" not running
 fi
 
 # root of a user namespace, as in a rootless container
@@ -80,6 +81,6 @@ if user unshare -Urm true 2>/dev/null; then
 	# shellcheck disable=SC2016 # expanded within
 	user unshare -Urm "$BASH" -c '"$1" mount "$2" "$3" && diff -r "$3" "$4" && "$1" umount "$3"' - \
 		"$lensfs" "$src" "$own" "$want" >"$work/out" 2>&1 || fail "in a user namespace: $(head -n 5 "$work/out")"
-	soon "the daemon stays" not daemon
+	soon "the daemon stays" not running
 fi
 [ -z "$(mounts)" ] || fail "left mounted: $(mounts)"
