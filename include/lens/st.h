@@ -116,6 +116,7 @@ struct lens_file {
 
 struct lens_ckpt_opts {
 	bool follow_links;        /* links out of the directory are all right */
+	bool saves;               /* sharded training saves, too */
 	const char *weights_file; /* instead of model.safetensors; NULL: that */
 };
 

@@ -15,7 +15,8 @@ struct lens_shard {
 	struct lens_arena arena;
 	struct lens_entry *entries;
 	size_t n;
-	uint64_t data; /* offset of its data */
+	uint64_t data;            /* offset of its data */
+	const uint64_t **origins; /* of a save: where each entry's box begins */
 };
 
 struct lens_ckpt {
@@ -23,6 +24,7 @@ struct lens_ckpt {
 	char *path;
 	int dir; /* the directory, opened before anything else */
 	bool follow_links;
+	bool is_save; /* sharded: tensors of several files */
 	dev_t dev;
 	struct lens_shard *shards;
 	size_t n_shards;
@@ -68,6 +70,13 @@ void lens_file_set(struct lens_file *f, int fd, const struct stat *st);
 /* Is @st still what @f was?  EIO, saying what changed, if not. */
 int lens_file_check(const struct lens_file *f, const struct stat *st,
 		    struct lens_err *err);
+
+/* save.c: sharded saves. The files that may be shards; the boxes that one
+ * shard's DCP_SHARDING_INFO tells; boxes to tensors, exactly covered. */
+int lens_save_find(struct lens_ckpt *ck, struct lens_err *err);
+int lens_save_boxes(struct lens_shard *s, const cJSON *info,
+		    struct lens_err *err);
+int lens_save_gather(struct lens_ckpt *ck, struct lens_err *err);
 
 /* extras.c */
 int lens_ckpt_find_extras(struct lens_ckpt *ck, struct lens_notes *notes,
