@@ -57,6 +57,7 @@ static int open_dir(const char *path, struct lens_ckpt *ck,
 		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(path),
 				 strerror(errno));
 	ck->dev = st.st_dev;
+	ck->beside = ck->dir;
 	ck->path = strdup(path);
 	return ck->path ? 0 : lens_fail(err, ENOMEM, "no memory for a path");
 }
@@ -134,7 +135,8 @@ static int find_weights(struct opening *o, const struct lens_ckpt_opts *opts,
 		if (opts->saves && lens_save_find(ck, err) < 0)
 			return -err->code;
 		ck->is_save = ck->n_shards != 0;
-		return ck->is_save ? 0 : no_weights(ck->dir, err);
+		return ck->is_save ? lens_save_metadata(ck, err) :
+				     no_weights(ck->dir, err);
 	}
 	ck->n_shards = text ? o->index.n_files : 1;
 	ck->shards = calloc(ck->n_shards, sizeof(*ck->shards));
@@ -352,7 +354,7 @@ static int read_config(struct lens_ckpt *ck, struct lens_err *err)
 {
 	struct stat st;
 
-	if (lens_source_slurp(ck->dir, "config.json", ck->follow_links,
+	if (lens_source_slurp(ck->beside, "config.json", ck->follow_links,
 			      CONFIG_MOST, &ck->config_text, &ck->config_size,
 			      &st, err) < 0)
 		return -err->code;
@@ -412,6 +414,7 @@ int lens_ckpt_open(const char *path, const struct lens_ckpt_opts *opts,
 	if (!ck)
 		return lens_fail(err, ENOMEM, "no memory for a checkpoint");
 	ck->dir = -1;
+	ck->beside = -1;
 	ck->follow_links = opts->follow_links;
 	r = open_dir(path, ck, err);
 	if (r == 0)
@@ -440,8 +443,13 @@ void lens_ckpt_close(struct lens_ckpt *ck)
 	cJSON_Delete(ck->index_metadata);
 	free(ck->config_text);
 	free(ck->path);
+	if (ck->beside >= 0 && ck->beside != ck->dir)
+		close(ck->beside);
 	if (ck->dir >= 0)
 		close(ck->dir);
+	lens_map_fini(&ck->mapping.files);
+	lens_map_fini(&ck->mapping.dtypes);
+	free(ck->mapping.key);
 	lens_arena_fini(&ck->arena);
 	free(ck);
 }

@@ -302,7 +302,7 @@ static int open_extra(const struct lens_ckpt *ck, const struct lens_extra *x,
 		      struct lens_err *err)
 {
 	const char *name = x->file.name, *slash;
-	int dir = dup(ck->dir), fd;
+	int dir = dup(ck->beside), fd;
 	struct stat st;
 
 	while (dir >= 0 && (slash = strchr(name, '/'))) {

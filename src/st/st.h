@@ -19,10 +19,21 @@ struct lens_shard {
 	const uint64_t **origins; /* of a save: where each entry's box begins */
 };
 
+/* What .hf_metadata says of the checkpoint that was trained on: which file each
+ * key was in (from 1), and its dtype. */
+struct lens_mapping {
+	struct lens_map files, dtypes;
+	const char **key; /* of files */
+	size_t n;
+	uint32_t n_files; /* the largest number */
+};
+
 struct lens_ckpt {
 	struct lens_arena arena;
 	char *path;
-	int dir; /* the directory, opened before anything else */
+	int dir;    /* the directory, opened before anything else */
+	int beside; /* where config and other files are: dir, or .hf_metadata */
+	struct lens_mapping mapping; /* of a save */
 	bool follow_links;
 	bool is_save; /* sharded: tensors of several files */
 	dev_t dev;
@@ -77,6 +88,10 @@ int lens_save_find(struct lens_ckpt *ck, struct lens_err *err);
 int lens_save_boxes(struct lens_shard *s, const cJSON *info,
 		    struct lens_err *err);
 int lens_save_gather(struct lens_ckpt *ck, struct lens_err *err);
+/* save_metadata.c: .hf_metadata, if there is one. */
+int lens_save_metadata(struct lens_ckpt *ck, struct lens_err *err);
+/* Is @name one of its files that a view does not show? */
+bool lens_save_hides(const struct lens_ckpt *ck, const char *name);
 
 /* extras.c */
 int lens_ckpt_find_extras(struct lens_ckpt *ck, struct lens_notes *notes,
