@@ -14,13 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from huggingface_hub import save_torch_state_dict
-from nemo_automodel.components.models.mistral4.state_dict_adapter import (
-    Mistral4MultimodalStateDictAdapter,
-    Mistral4StateDictAdapter,
-)
 from safetensors.torch import save_file
-from transformers.core_model_loading import dot_natural_key
+
+from reference import Mistral4MultimodalStateDictAdapter, Mistral4StateDictAdapter, natural, save
 
 FP8 = torch.float8_e4m3fn
 DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
@@ -245,8 +241,8 @@ def write_source(folder: Path, tensors: dict[str, torch.Tensor], config: dict, s
 def write_want(folder: Path, made: dict[str, torch.Tensor], source: Path, spec: Spec) -> None:
     """The folder that must come out, by the reference's own writer."""
     folder.mkdir()
-    ordered = {k: made[k].clone().contiguous() for k in sorted(made, key=dot_natural_key)}
-    save_torch_state_dict(ordered, folder, max_shard_size=spec.shard_size or "5GB")
+    ordered = {k: made[k].clone().contiguous() for k in sorted(made, key=natural)}
+    save(ordered, folder, max_shard_size=spec.shard_size or "5GB")
     config = json.loads((source / "config.json").read_text())
     config.pop("quantization_config", None)
     (folder / "config.json").write_text(json.dumps(config))

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("torch", "safetensors", "transformers", "nemo_automodel")
+NEEDED = ("torch", "safetensors", "numpy", "packaging", "nemo_automodel")
 
 
 def skip(why: str) -> None:

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tree_source.h - a small checkpoint in a temporary folder, with whatever a
- * view may meet beside the weights; for the tests of tree.
+ * tree_source.h - for the tests of tree: a small checkpoint in a temporary
+ * folder, with whatever a view may meet beside the weights, and its view.
  */
 #ifndef LENS_TEST_TREE_SOURCE_H
 #define LENS_TEST_TREE_SOURCE_H
 
-#include "lens/base.h"
+#include "tree/tree.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -194,6 +195,82 @@ static inline void source_make(void)
 static inline void source_drop(void)
 {
 	source_remove(source_path);
+}
+
+/* A generator of its own, the same everywhere. */
+static uint32_t seed;
+
+static inline unsigned dice(unsigned sides)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % sides;
+}
+
+static inline struct lens_view *open_view(const char *dir,
+					  const struct lens_view_opts *opts)
+{
+	struct lens_notes notes = { 0 };
+	struct lens_view *v = NULL;
+	struct lens_err err = { 0 };
+
+	if (lens_view_open(dir, opts, &notes, &v, &err) < 0)
+		ck_abort_msg("%s", err.msg);
+	lens_notes_fini(&notes);
+	return v;
+}
+
+#define IDENTITY .recipe = "identity", .plan.dtype = LENS_DTYPE_INVALID
+__attribute__((
+	unused)) static const struct lens_view_opts identity = { IDENTITY };
+__attribute__((unused)) static const struct lens_view_opts small = {
+	IDENTITY, .shard_size = 400, .inspect = true
+};
+
+/* All of file @path; the caller's. */
+static inline char *slurp(const struct lens_view *v, const char *path,
+			  size_t *n)
+{
+	struct lens_attr a;
+	struct lens_err err = { 0 };
+	char *data;
+
+	ck_assert_msg(lens_tree_find(v, path, &a) == 0, "no %s", path);
+	ck_assert(!a.folder);
+	data = malloc(a.size + 1);
+	if (lens_tree_read(v, a.ino, 0, a.size + 1, data, n, 0, &err) < 0)
+		ck_abort_msg("%s: %s", path, err.msg);
+	ck_assert_uint_eq(*n, a.size);
+	data[*n] = 0;
+	return data;
+}
+
+/* Pieces of a file at odd places are those of the whole. */
+static inline void check_pieces(const struct lens_view *v, const char *path,
+				size_t most)
+{
+	struct lens_attr a;
+	struct lens_err err;
+	size_t size, got;
+	char *all = slurp(v, path, &size), *piece = malloc(most + 1);
+
+	ck_assert_int_eq(lens_tree_find(v, path, &a), 0);
+	for (int i = 0; i < 400; i++) {
+		uint64_t off = dice((unsigned)size + 20);
+		size_t n = dice(i % 2 ? 30 : (unsigned)most);
+		size_t want = off >= size    ? 0 :
+			      n < size - off ? n :
+					       size - (size_t)off;
+
+		memset(piece, 0x5a, most + 1);
+		ck_assert_int_eq(
+			lens_tree_read(v, a.ino, off, n, piece, &got, 1, &err),
+			0);
+		ck_assert_uint_eq(got, want);
+		ck_assert_mem_eq(piece, all + (want ? off : 0), want);
+		ck_assert_int_eq(piece[want], 0x5a);
+	}
+	free(piece);
+	free(all);
 }
 
 #endif
