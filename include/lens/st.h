@@ -116,6 +116,7 @@ struct lens_file {
 
 struct lens_ckpt_opts {
 	bool follow_links;        /* links out of the directory are all right */
+	bool saves;               /* sharded training saves, too */
 	const char *weights_file; /* instead of model.safetensors; NULL: that */
 };
 
@@ -141,6 +142,18 @@ const struct lens_tensor *lens_ckpt_find(const struct lens_ckpt *ck,
 
 size_t lens_ckpt_files(const struct lens_ckpt *ck); /* weight files */
 const struct lens_file *lens_ckpt_file(const struct lens_ckpt *ck, size_t i);
+
+/*
+ * A training save remembers which file of the checkpoint it began with each key
+ * (of the Hugging Face side) was in, 1 .. lens_ckpt_mapped_files(), and its
+ * dtype.  0, LENS_DTYPE_INVALID: nothing is said.
+ */
+uint32_t lens_ckpt_mapped_files(const struct lens_ckpt *ck);
+size_t lens_ckpt_mapped(const struct lens_ckpt *ck);
+const char *lens_ckpt_mapped_key(const struct lens_ckpt *ck, size_t i);
+uint32_t lens_ckpt_mapped_file(const struct lens_ckpt *ck, const char *key);
+enum lens_dtype lens_ckpt_mapped_dtype(const struct lens_ckpt *ck,
+				       const char *key);
 
 /* The text of config.json and its tree; NULL, 0 if there is none. */
 const char *lens_ckpt_config_text(const struct lens_ckpt *ck, size_t *n);

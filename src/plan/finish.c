@@ -42,6 +42,88 @@ static int cast_all(struct lens_plan *p, struct lens_items *items,
 	return 0;
 }
 
+static bool ordinary(enum lens_dtype d)
+{
+	return d == LENS_F32 || d == LENS_BF16 || d == LENS_F16;
+}
+
+/* A save remembers the dtypes it began with: ordinary floats go back to them.
+ */
+static int restore_dtypes(struct lens_plan *p, struct lens_items *items,
+			  struct lens_notes *notes, struct lens_err *err)
+{
+	const char *first = NULL;
+	size_t narrowed = 0;
+
+	for (size_t i = 0; i < items->n; i++) {
+		struct lens_item *item = &items->v[i];
+		const struct lens_op_args args = {
+			.dtype = lens_ckpt_mapped_dtype(p->ckpt, item->key)
+		};
+		struct lens_virtual out;
+
+		if (!ordinary(args.dtype) || !ordinary(item->v.dtype) ||
+		    args.dtype == item->v.dtype)
+			continue;
+		if (item->v.dtype != LENS_BF16 &&
+		    (item->v.dtype == LENS_F32 || args.dtype == LENS_BF16) &&
+		    !narrowed++)
+			first = item->key;
+		if (lens_op_find("cast")->map(&args, &item->v, 1, &p->arena,
+					      &out, err) < 0)
+			return lens_wrap(err, "tensor '%s'",
+					 LENS_SHOW(item->v.key));
+		item->v = out;
+	}
+	if (narrowed)
+		lens_note(notes,
+			  "%zu tensor%s narrowed to the dtype that "
+			  ".hf_metadata says: '%s'%s",
+			  narrowed, narrowed == 1 ? " is" : "s are",
+			  LENS_SHOW(first), narrowed == 1 ? "" : ", ...");
+	return 0;
+}
+
+/* Is @key a companion (a scale, say) of a tensor that is there? */
+static bool is_companion(const struct lens_plan *p, const char *key)
+{
+	lens_autofree char *cut = strdup(key);
+
+	for (size_t n = cut ? strlen(cut) : 0; n-- > 1;) {
+		const bool border = cut[n] == '_' || cut[n] == '.';
+		char weight[512];
+
+		cut[n] = 0;
+		if (!border)
+			continue;
+		(void)snprintf(weight, sizeof(weight), "%s.weight", cut);
+		if (lens_map_find(&p->by_key, cut) != LENS_NONE ||
+		    lens_map_find(&p->by_key, weight) != LENS_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* A key that the save should have, and no shard has, is the only trace of a
+ * lost shard. */
+static int check_mapped(const struct lens_plan *p,
+			const struct lens_plan_opts *opts, struct lens_err *err)
+{
+	for (size_t i = 0; !opts->exclude && i < lens_ckpt_mapped(p->ckpt);
+	     i++) {
+		const char *key = lens_ckpt_mapped_key(p->ckpt, i);
+
+		if (lens_map_find(&p->by_key, key) == LENS_NONE &&
+		    !is_companion(p, key))
+			return lens_fail(
+				err, EINVAL,
+				"tensor '%s' is in .hf_metadata's mapping and "
+				"in no shard: a shard may be lost",
+				LENS_SHOW(key));
+	}
+	return 0;
+}
+
 /* The shape of a fill, its parameters resolved. */
 static int fill_shape(const struct lens_plan *p, const struct lens_fill_rule *f,
 		      uint64_t *shape, struct lens_err *err)
@@ -334,6 +416,7 @@ int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
 		     struct lens_notes *notes, struct lens_err *err)
 {
 	if (cast_all(p, items, err) < 0 || fill_all(p, items, err) < 0 ||
+	    restore_dtypes(p, items, notes, err) < 0 ||
 	    exclude(p, items, opts->exclude, err) < 0)
 		return -err->code;
 	qsort(items->v, items->n, sizeof(*items->v), by_natural_key);
@@ -345,6 +428,8 @@ int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
 	for (size_t i = 0; i < items->n; i++)
 		if (add_output(p, &items->v[i], err) < 0)
 			return -err->code;
+	if (check_mapped(p, opts, err) < 0)
+		return -err->code;
 	settle_fates(p);
 	warn(p, notes);
 	if (opts->strict && notes->n)

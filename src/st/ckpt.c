@@ -57,6 +57,7 @@ static int open_dir(const char *path, struct lens_ckpt *ck,
 		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(path),
 				 strerror(errno));
 	ck->dev = st.st_dev;
+	ck->beside = ck->dir;
 	ck->path = strdup(path);
 	return ck->path ? 0 : lens_fail(err, ENOMEM, "no memory for a path");
 }
@@ -131,7 +132,11 @@ static int find_weights(struct opening *o, const struct lens_ckpt_opts *opts,
 				"on which counts; remove one");
 		ck->index_metadata = lens_steal(&o->index.metadata);
 	} else if (!there(ck->dir, single)) {
-		return no_weights(ck->dir, err);
+		if (opts->saves && lens_save_find(ck, err) < 0)
+			return -err->code;
+		ck->is_save = ck->n_shards != 0;
+		return ck->is_save ? lens_save_metadata(ck, err) :
+				     no_weights(ck->dir, err);
 	}
 	ck->n_shards = text ? o->index.n_files : 1;
 	ck->shards = calloc(ck->n_shards, sizeof(*ck->shards));
@@ -184,13 +189,14 @@ static const char *looks_like(const struct lens_shard *s)
 	return "";
 }
 
-static int read_header(struct lens_shard *s, struct lens_err *err)
+static int read_header(struct lens_shard *s, bool of_save, struct lens_err *err)
 {
 	lens_autofree char *text = NULL;
 	unsigned char length[8];
 	cJSON *metadata = NULL;
 	uint64_t n = 0;
-	bool sharded;
+	const cJSON *info;
+	int r = 0;
 
 	if (s->file.size < 8)
 		return lens_fail(
@@ -220,16 +226,20 @@ static int read_header(struct lens_shard *s, struct lens_err *err)
 			      &s->arena, &s->entries, &s->n, &metadata,
 			      err) < 0)
 		return -err->code;
-	sharded = cJSON_GetObjectItemCaseSensitive(metadata,
-						   "DCP_SHARDING_INFO") != NULL;
-	cJSON_Delete(metadata);
-	if (sharded)
-		return lens_fail(
+	info = cJSON_GetObjectItemCaseSensitive(metadata, "DCP_SHARDING_INFO");
+	if (of_save && info)
+		r = lens_save_boxes(s, info, err);
+	else if (of_save)
+		r = lens_fail(err, EINVAL,
+			      "it says nothing of where its tensors lie (no "
+			      "DCP_SHARDING_INFO), and there is no index");
+	else if (info)
+		r = lens_fail(
 			err, EOPNOTSUPP,
-			"it is a shard of a training save (DCP_SHARDING_INFO), "
-			"which this version does not put "
-			"together; consolidate the save first");
-	return 0;
+			"it is a shard of a training save (DCP_SHARDING_INFO): "
+			"--reverse puts saves together");
+	cJSON_Delete(metadata);
+	return r;
 }
 
 static int open_shard(void *ctx, size_t i, struct lens_err *err)
@@ -243,7 +253,7 @@ static int open_shard(void *ctx, size_t i, struct lens_err *err)
 	if (fd < 0)
 		return fd;
 	lens_file_set(&s->file, fd, &st);
-	if (read_header(s, err) < 0)
+	if (read_header(s, ck->is_save, err) < 0)
 		return lens_wrap(err, "'%s'", LENS_SHOW(s->file.name));
 	return 0;
 }
@@ -344,7 +354,7 @@ static int read_config(struct lens_ckpt *ck, struct lens_err *err)
 {
 	struct stat st;
 
-	if (lens_source_slurp(ck->dir, "config.json", ck->follow_links,
+	if (lens_source_slurp(ck->beside, "config.json", ck->follow_links,
 			      CONFIG_MOST, &ck->config_text, &ck->config_size,
 			      &st, err) < 0)
 		return -err->code;
@@ -383,7 +393,9 @@ static int open_all(struct opening *o, const struct lens_ckpt_opts *opts,
 
 	if (find_weights(o, opts, err) < 0 || read_config(ck, err) < 0 ||
 	    lens_parallel(ck->n_shards, 0, open_shard, ck, err) < 0 ||
-	    gather(o, notes, err) < 0 || sort_tensors(o, err) < 0 ||
+	    (ck->is_save ? lens_save_gather(ck, err) : gather(o, notes, err)) <
+		    0 ||
+	    sort_tensors(o, err) < 0 ||
 	    lens_ckpt_find_extras(ck, notes, err) < 0)
 		return lens_wrap(err, "'%s'", LENS_SHOW(ck->path));
 	find_newest(ck);
@@ -402,6 +414,7 @@ int lens_ckpt_open(const char *path, const struct lens_ckpt_opts *opts,
 	if (!ck)
 		return lens_fail(err, ENOMEM, "no memory for a checkpoint");
 	ck->dir = -1;
+	ck->beside = -1;
 	ck->follow_links = opts->follow_links;
 	r = open_dir(path, ck, err);
 	if (r == 0)
@@ -430,8 +443,13 @@ void lens_ckpt_close(struct lens_ckpt *ck)
 	cJSON_Delete(ck->index_metadata);
 	free(ck->config_text);
 	free(ck->path);
+	if (ck->beside >= 0 && ck->beside != ck->dir)
+		close(ck->beside);
 	if (ck->dir >= 0)
 		close(ck->dir);
+	lens_map_fini(&ck->mapping.files);
+	lens_map_fini(&ck->mapping.dtypes);
+	free(ck->mapping.key);
 	lens_arena_fini(&ck->arena);
 	free(ck);
 }

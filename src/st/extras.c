@@ -113,6 +113,8 @@ static int one(struct walk *w, int dir, const char *prefix, const char *name,
 
 	if (name[0] == '.' || (!*prefix && is_weights(w->ck, name)))
 		return 0;
+	if (w->ck->is_save && !*prefix && lens_save_hides(w->ck, name))
+		return 0;
 	if (asprintf(&path, "%s%s%s", prefix, *prefix ? "/" : "", name) < 0)
 		return lens_fail(err, ENOMEM, "no memory for a name");
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -155,7 +157,7 @@ int lens_ckpt_find_extras(struct lens_ckpt *ck, struct lens_notes *notes,
 			  struct lens_err *err)
 {
 	struct walk w = { .ck = ck, .notes = notes };
-	int dir = openat(ck->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = openat(ck->beside, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return lens_fail(err, errno,

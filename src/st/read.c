@@ -49,6 +49,139 @@ static void count(const struct lens_ckpt *ck, uint64_t n)
 		memory_order_relaxed);
 }
 
+/* Is @t in one piece? */
+static bool is_whole(const struct lens_ckpt *ck, const struct lens_tensor *t)
+{
+	return !ck->is_save ||
+	       (t->n_chunks == 1 && memcmp(t->chunks[0].shape, t->shape,
+					   t->rank * sizeof(*t->shape)) == 0);
+}
+
+/* A box in bytes: of @rank dimensions, the last one an element's bytes. */
+struct bytes_box {
+	unsigned rank;
+	uint64_t origin[LENS_MAX_RANK + 1], count[LENS_MAX_RANK + 1];
+};
+
+/* The part of @box that chunk @c holds, densely placed in @buf as all of @box
+ * would be. */
+static int read_chunk(const struct lens_ckpt *ck, const struct lens_chunk *c,
+		      uint64_t es, const struct bytes_box *box, char *buf,
+		      uint64_t *read, struct lens_err *err)
+{
+	const struct lens_file *f = &ck->shards[c->file].file;
+	uint64_t from[LENS_MAX_RANK + 1], n[LENS_MAX_RANK + 1],
+		k[LENS_MAX_RANK + 1] = { 0 };
+	uint64_t stride[LENS_MAX_RANK + 1], place[LENS_MAX_RANK + 1];
+	uint64_t src = c->off, dst = 0, a = 1, b = 1, run = 1;
+	unsigned outer = box->rank;
+
+	for (unsigned d = box->rank; d-- > 0;) {
+		const bool last = d + 1 == box->rank;
+		const uint64_t lo = last ? 0 : c->origin[d],
+			       size = last ? es : c->shape[d];
+		const uint64_t begin =
+			lo > box->origin[d] ? lo : box->origin[d];
+		const uint64_t end =
+			lo + size < box->origin[d] + box->count[d] ?
+				lo + size :
+				box->origin[d] + box->count[d];
+
+		if (begin >= end)
+			return 0;
+		from[d] = begin - lo;
+		n[d] = end - begin;
+		stride[d] = a;
+		place[d] = b;
+		src += from[d] * a;
+		dst += (begin - box->origin[d]) * b;
+		a *= size;
+		b *= box->count[d];
+	}
+	/* What is contiguous on both sides is one run. */
+	while (outer) {
+		outer--;
+		run *= n[outer];
+		if (!outer || stride[outer - 1] != run ||
+		    place[outer - 1] != run)
+			break;
+	}
+	for (;;) {
+		unsigned d = outer;
+
+		if (read_all(f->fd, f->name, src, (size_t)run, buf + dst, err) <
+		    0)
+			return -err->code;
+		*read += run;
+		for (; d-- > 0;) {
+			src += stride[d];
+			dst += place[d];
+			if (++k[d] < n[d])
+				break;
+			src -= n[d] * stride[d];
+			dst -= n[d] * place[d];
+			k[d] = 0;
+		}
+		if (d == UINT32_MAX)
+			break;
+	}
+	return still_same(f, f->fd, err);
+}
+
+static int read_bytes(const struct lens_ckpt *ck, const struct lens_tensor *t,
+		      const struct bytes_box *box, char *buf,
+		      struct lens_err *err)
+{
+	uint64_t read = 0;
+
+	for (size_t i = 0; i < t->n_chunks; i++)
+		if (read_chunk(ck, &t->chunks[i], lens_dtype_bits(t->dtype) / 8,
+			       box, buf, &read, err) < 0)
+			return -err->code;
+	count(ck, read);
+	return 0;
+}
+
+/* A range of a tensor in several pieces, as boxes: each as large as what is
+ * left allows. */
+static int read_range(const struct lens_ckpt *ck, const struct lens_tensor *t,
+		      uint64_t off, uint64_t n, char *buf, struct lens_err *err)
+{
+	uint64_t shape[LENS_MAX_RANK + 1], stride[LENS_MAX_RANK + 2];
+	const unsigned rank = t->rank + 1;
+
+	memcpy(shape, t->shape, t->rank * sizeof(*shape));
+	shape[t->rank] = lens_dtype_bits(t->dtype) / 8;
+	stride[rank] = 1;
+	for (unsigned d = rank; d-- > 0;)
+		stride[d] = stride[d + 1] * shape[d];
+	while (n) {
+		struct bytes_box box = { .rank = rank };
+		unsigned d = rank - 1;
+		uint64_t size;
+
+		/* The slowest dimension that [off, off + n) has whole slices
+		 * of. */
+		while (d && off % stride[d] == 0 && n >= stride[d])
+			d--;
+		for (unsigned i = 0; i < rank; i++) {
+			box.origin[i] =
+				i <= d ? off / stride[i + 1] % shape[i] : 0;
+			box.count[i] = i < d ? 1 : shape[i];
+		}
+		box.count[d] = shape[d] - box.origin[d];
+		if (box.count[d] > n / stride[d + 1])
+			box.count[d] = n / stride[d + 1];
+		size = box.count[d] * stride[d + 1];
+		if (read_bytes(ck, t, &box, buf, err) < 0)
+			return -err->code;
+		off += size;
+		buf += size;
+		n -= size;
+	}
+	return 0;
+}
+
 int lens_ckpt_read(const struct lens_ckpt *ck, const struct lens_tensor *t,
 		   uint64_t off, size_t n, void *buf, struct lens_err *err)
 {
@@ -56,6 +189,8 @@ int lens_ckpt_read(const struct lens_ckpt *ck, const struct lens_tensor *t,
 
 	if (!n)
 		return 0;
+	if (!is_whole(ck, t))
+		return read_range(ck, t, off, n, buf, err);
 	f = &ck->shards[t->chunks[0].file].file;
 	if (read_all(f->fd, f->name, t->chunks[0].off + off, n, buf, err) < 0)
 		return -err->code;
@@ -110,6 +245,18 @@ int lens_ckpt_read_box(const struct lens_ckpt *ck, const struct lens_tensor *t,
 	uint64_t size = run, total = 0, read = 0, runs, apart;
 	const struct lens_file *f;
 
+	if (!is_whole(ck, t)) {
+		struct bytes_box box = { .rank = t->rank + 1 };
+
+		for (unsigned d = 0; d < t->rank; d++) {
+			box.origin[d] = origin[d];
+			box.count[d] = n[d];
+			if (!n[d])
+				return 0;
+		}
+		box.count[t->rank] = run;
+		return read_bytes(ck, t, &box, buf, err);
+	}
 	for (unsigned d = t->rank; d-- > 0;) {
 		stride[d] = size;
 		size *= t->shape[d];
@@ -155,7 +302,7 @@ static int open_extra(const struct lens_ckpt *ck, const struct lens_extra *x,
 		      struct lens_err *err)
 {
 	const char *name = x->file.name, *slash;
-	int dir = dup(ck->dir), fd;
+	int dir = dup(ck->beside), fd;
 	struct stat st;
 
 	while (dir >= 0 && (slash = strchr(name, '/'))) {

@@ -15,14 +15,27 @@ struct lens_shard {
 	struct lens_arena arena;
 	struct lens_entry *entries;
 	size_t n;
-	uint64_t data; /* offset of its data */
+	uint64_t data;            /* offset of its data */
+	const uint64_t **origins; /* of a save: where each entry's box begins */
+};
+
+/* What .hf_metadata says of the checkpoint that was trained on: which file each
+ * key was in (from 1), and its dtype. */
+struct lens_mapping {
+	struct lens_map files, dtypes;
+	const char **key; /* of files */
+	size_t n;
+	uint32_t n_files; /* the largest number */
 };
 
 struct lens_ckpt {
 	struct lens_arena arena;
 	char *path;
-	int dir; /* the directory, opened before anything else */
+	int dir;    /* the directory, opened before anything else */
+	int beside; /* where config and other files are: dir, or .hf_metadata */
+	struct lens_mapping mapping; /* of a save */
 	bool follow_links;
+	bool is_save; /* sharded: tensors of several files */
 	dev_t dev;
 	struct lens_shard *shards;
 	size_t n_shards;
@@ -68,6 +81,17 @@ void lens_file_set(struct lens_file *f, int fd, const struct stat *st);
 /* Is @st still what @f was?  EIO, saying what changed, if not. */
 int lens_file_check(const struct lens_file *f, const struct stat *st,
 		    struct lens_err *err);
+
+/* save.c: sharded saves. The files that may be shards; the boxes that one
+ * shard's DCP_SHARDING_INFO tells; boxes to tensors, exactly covered. */
+int lens_save_find(struct lens_ckpt *ck, struct lens_err *err);
+int lens_save_boxes(struct lens_shard *s, const cJSON *info,
+		    struct lens_err *err);
+int lens_save_gather(struct lens_ckpt *ck, struct lens_err *err);
+/* save_metadata.c: .hf_metadata, if there is one. */
+int lens_save_metadata(struct lens_ckpt *ck, struct lens_err *err);
+/* Is @name one of its files that a view does not show? */
+bool lens_save_hides(const struct lens_ckpt *ck, const char *name);
 
 /* extras.c */
 int lens_ckpt_find_extras(struct lens_ckpt *ck, struct lens_notes *notes,

@@ -43,9 +43,49 @@ size_t lens_layout_split(const uint64_t *sizes, size_t n, uint64_t most,
 	return files ? files : 1;
 }
 
+/*
+ * The files of the checkpoint that a training save began with: a key that it
+ * did not have goes to the last; a file that would be empty is left out, and
+ * the others keep their numbers, which are in @number.  How many there are.
+ */
+static size_t split_as_mapped(const struct lens_plan *plan, size_t n,
+			      uint32_t *file, uint32_t *number)
+{
+	const struct lens_ckpt *ck = lens_plan_ckpt(plan);
+	const uint32_t files = lens_ckpt_mapped_files(ck);
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t f = lens_ckpt_mapped_file(
+			ck, lens_plan_at(plan, i)->t.name);
+
+		file[i] = (f ? f : files) - 1;
+		number[file[i]] = 1;
+	}
+	/* Marks become the numbers of what is left. */
+	for (uint32_t f = 0; f < files; f++)
+		number[f] = number[f] ? (uint32_t)used++ : LENS_NONE;
+	for (size_t i = 0; i < n; i++)
+		file[i] = number[file[i]];
+	for (uint32_t f = 0; f < files; f++)
+		if (number[f] != LENS_NONE)
+			number[number[f]] = f + 1;
+	return used;
+}
+
+static void name_file(const struct lens_layout *l, struct lens_weight *w,
+		      size_t number, size_t of)
+{
+	if (!l->mapped && of == 1)
+		(void)strcpy(w->name, "model.safetensors");
+	else
+		(void)snprintf(w->name, sizeof(w->name),
+			       "model-%05zu-of-%05zu.safetensors", number, of);
+}
+
 /* Cut the one array of outputs, now by file, into the files' own. */
-static int deal(struct lens_layout *l, const uint32_t *file, size_t n,
-		struct lens_err *err)
+static int deal(struct lens_layout *l, const uint32_t *file,
+		const uint32_t *number, size_t n, struct lens_err *err)
 {
 	uint32_t *at = l->order;
 
@@ -61,12 +101,8 @@ static int deal(struct lens_layout *l, const uint32_t *file, size_t n,
 		w->begin = l->begin + (at - l->order);
 		at += w->n;
 		w->n = 0;
-		if (l->n_files == 1)
-			(void)strcpy(w->name, "model.safetensors");
-		else
-			(void)snprintf(w->name, sizeof(w->name),
-				       "model-%05zu-of-%05zu.safetensors",
-				       f + 1, l->n_files);
+		name_file(l, w, l->mapped ? number[f] : f + 1,
+			  l->mapped ? l->mapped : l->n_files);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct lens_weight *w = &l->files[file[i]];
@@ -125,6 +161,7 @@ static int fill(struct lens_layout *l, const struct lens_plan *plan,
 	lens_autofree const struct lens_tensor **t = calloc(n + 1, sizeof(*t));
 	lens_autofree uint64_t *sizes = calloc(n + 1, sizeof(*sizes));
 	lens_autofree uint32_t *file = calloc(n + 1, sizeof(*file));
+	lens_autofree uint32_t *number = NULL;
 
 	l->order = calloc(n + 1, sizeof(*l->order));
 	l->begin = calloc(n + 1, sizeof(*l->begin));
@@ -140,11 +177,21 @@ static int fill(struct lens_layout *l, const struct lens_plan *plan,
 					 "the view would have more bytes than "
 					 "a file may");
 	}
-	l->n_files = lens_layout_split(
-		sizes, n, shard_size ? shard_size : LENS_SHARD_SIZE, file);
-	if (deal(l, file, n, err) < 0)
+	l->mapped = shard_size || !n ?
+			    0 :
+			    lens_ckpt_mapped_files(lens_plan_ckpt(plan));
+	number = calloc((size_t)l->mapped + 1, sizeof(*number));
+	if (!number)
+		return lens_fail(err, ENOMEM, "no memory for the view");
+	if (l->mapped)
+		l->n_files = split_as_mapped(plan, n, file, number);
+	else
+		l->n_files = lens_layout_split(
+			sizes, n, shard_size ? shard_size : LENS_SHARD_SIZE,
+			file);
+	if (deal(l, file, number, n, err) < 0)
 		return -err->code;
-	if (l->n_files > 1)
+	if (l->n_files > 1 || l->mapped)
 		write_index(l, plan);
 	for (size_t f = 0; f < l->n_files; f++)
 		if (write_header(l, &l->files[f], t, err) < 0)

@@ -23,6 +23,8 @@ struct lens_weight {
 };
 
 struct lens_layout {
+	uint32_t
+		mapped; /* files of the checkpoint a save began with; 0: none */
 	size_t n_files;
 	struct lens_weight *files;
 	struct lens_place *places; /* of each output */

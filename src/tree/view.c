@@ -99,6 +99,7 @@ static int open_all(struct lens_view *v, const char *source,
 {
 	const struct lens_ckpt_opts ckpt_opts = {
 		.follow_links = opts->follow_links,
+		.saves = opts->plan.reverse,
 	};
 	const size_t before = notes->n;
 
