@@ -26,8 +26,8 @@ says "'frob': no such command (see 'lensfs --help')"
 status 2 mount src
 says "(see 'lensfs mount --help')"
 status 2 ls --frob src
-status 2 plan --reverse src
-says "--reverse: not in this version"
+status 2 plan --quantize src
+says "--quantize: not in this version"
 status 0 --version
 grep -qE '^lensfs [0-9]+\.[0-9]+\.[0-9]+$' out || fail "--version: $(cat out)"
 status 0 --help
