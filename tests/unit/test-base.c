@@ -101,6 +101,7 @@ START_TEST(long_names_lose_their_middle)
 	static const char *const as[] = { "x", "\\x0a", "\\\\",
 					  "\xe2\x82\xac" };
 	const size_t w = strlen(as[_i]);
+	size_t bad = 0;
 
 	for (size_t n = 1; n < 900; n++) {
 		struct lens_buf b = { 0 };
@@ -115,9 +116,10 @@ START_TEST(long_names_lose_their_middle)
 		for (const char *p = s; *p;) {
 			size_t step = p == dots ? 3 : w;
 
-			ck_assert(p == dots || memcmp(p, as[_i], w) == 0);
+			bad += p != dots && memcmp(p, as[_i], w) != 0;
 			p += step;
 		}
+		ck_assert_uint_eq(bad, 0);
 		/* Little is lost: less than one more unit on either side. */
 		if (dots)
 			ck_assert_uint_gt(strlen(s), LENS_SHOW_MAX - 4 - 2 * w);
@@ -224,6 +226,7 @@ START_TEST(arena_pieces_are_apart)
 	static size_t size[N];
 	struct lens_arena a = { 0 };
 	uint32_t seed = 7;
+	size_t bad = 0;
 
 	for (int i = 0; i < N; i++) {
 		seed = seed * 1664525 + 1013904223;
@@ -232,12 +235,13 @@ START_TEST(arena_pieces_are_apart)
 		ck_assert_ptr_nonnull(p[i]);
 		ck_assert_uint_eq((uintptr_t)p[i] % 16, 0);
 		for (size_t k = 0; k < size[i]; k++)
-			ck_assert(p[i][k] == 0);
+			bad += p[i][k] != 0;
 		memset(p[i], i % 251 + 1, size[i]);
 	}
 	for (int i = 0; i < N; i++)
 		for (size_t k = 0; k < size[i]; k++)
-			ck_assert(p[i][k] == i % 251 + 1);
+			bad += p[i][k] != i % 251 + 1;
+	ck_assert_uint_eq(bad, 0);
 	ck_assert_str_eq(lens_arena_strndup(&a, "abcdef", 3), "abc");
 	ck_assert_str_eq(lens_arena_strndup(&a, "", 0), "");
 	ck_assert_ptr_null(lens_arena_alloc(&a, SIZE_MAX));
@@ -252,29 +256,31 @@ START_TEST(map_of_many_keys)
 	enum { N = 100000 };
 	char(*key)[32] = calloc(N, sizeof(*key));
 	struct lens_map m = { 0 };
+	size_t bad = 0;
 
 	ck_assert_ptr_nonnull(key);
 	ck_assert_uint_eq(lens_map_find(&m, "a"), LENS_NONE);
 	for (uint32_t i = 0; i < N; i++) {
 		(void)snprintf(key[i], sizeof(key[i]), "model.layers.%u.w%u",
 			       i / 100, i % 100);
-		ck_assert_int_eq(lens_map_add(&m, key[i], i), 1);
+		bad += lens_map_add(&m, key[i], i) != 1;
 	}
 	ck_assert_uint_eq(m.n, N);
 	for (uint32_t i = 0; i < N; i += 7) {
 		char other[32];
 
 		(void)strcpy(other, key[i]);
-		ck_assert_int_eq(lens_map_add(&m, other, 5), 0);
+		bad += lens_map_add(&m, other, 5) != 0;
 	}
 	for (uint32_t i = 0; i < N; i++) {
 		char other[40];
 
-		ck_assert_uint_eq(lens_map_find(&m, key[i]), i);
+		bad += lens_map_find(&m, key[i]) != i;
 		(void)snprintf(other, sizeof(other), "%s_", key[i]);
-		ck_assert_uint_eq(lens_map_find(&m, other), LENS_NONE);
+		bad += lens_map_find(&m, other) != LENS_NONE;
 	}
 	ck_assert_uint_eq(m.n, N);
+	ck_assert_uint_eq(bad, 0);
 	lens_map_fini(&m);
 	ck_assert_uint_eq(lens_map_find(&m, key[0]), LENS_NONE);
 	free(key);
