@@ -25,4 +25,4 @@ mount -t proc proc "$tree/proc"
 mount --rbind --make-rslave /sys "$tree/sys"
 touch "$tree/dev/fuse"
 mount --bind /dev/fuse "$tree/dev/fuse"
-chroot "$tree" env CI="${CI:-}" PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 bash -c 'cd /lensfs && dpkg -l ca-certificates >/dev/null && tests/run --quick'
+chroot "$tree" env -u CI PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 bash -c 'cd /lensfs && dpkg -l ca-certificates >/dev/null && tests/run --quick'
