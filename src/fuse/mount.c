@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -188,9 +189,17 @@ int lens_mount_guard(struct lens_session *s, struct lens_err *err)
 
 bool lens_mount_is_ours(const struct lens_session *s)
 {
-	dev_t dev;
+	dev_t dev = 0;
 
 	return s->point[0] && device_of(s->point, &dev) == 0 && dev == s->dev;
+}
+
+bool lens_mount_is_dead(const struct lens_session *s)
+{
+	struct statvfs st;
+
+	return lens_mount_is_ours(s) && statvfs(s->point, &st) < 0 &&
+	       errno == ENOTCONN;
 }
 
 static int fusermount(const char *point, struct lens_err *err)

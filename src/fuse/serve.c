@@ -119,7 +119,8 @@ static int serve_session(struct lens_session *s, struct lens_err *err)
 				 said.words[0] ? LENS_SHOW(said.words) :
 						 "fusermount3 refused");
 	r = serve_mounted(s, err);
-	if (lens_mount_is_ours(s))
+	/* After a failure the mount is alive, and nobody would answer. */
+	if (r < 0 ? lens_mount_is_ours(s) : lens_mount_is_dead(s))
 		r = clear_away(s, r, err);
 	fuse_session_unmount(s->fuse);
 	return r;

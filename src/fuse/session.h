@@ -61,7 +61,11 @@ int lens_mount_options(const struct lens_session *s, struct fuse_args *args,
 /* What is mounted is ours: find its device, refuse what would hang. */
 int lens_mount_guard(struct lens_session *s,
 		     struct lens_err *err) LENS_MUST_CHECK;
+/* While the kernel holds our mount: the number of a device that is gone goes to
+ * the next. */
 bool lens_mount_is_ours(const struct lens_session *s);
+/* When the kernel has let go of us: was that no unmounting? */
+bool lens_mount_is_dead(const struct lens_session *s);
 int lens_mount_detach(const struct lens_session *s,
 		      struct lens_err *err) LENS_MUST_CHECK;
 void lens_mount_readahead(const struct lens_session *s);

@@ -53,6 +53,17 @@ umount -l "$mnt" || fail "umount -l"
 same "$work/second" "$want"
 ends "$work/second"
 
+# mounted again while the last server is on its way out: that one leaves it be
+serve
+kill -STOP "$server"
+ends "$mnt"
+works "$src" "$mnt"
+kill -CONT "$server"
+ended 0
+mounted "$mnt" || fail "a server that ended took the next mount away"
+same "$mnt" "$want"
+ends "$mnt"
+
 # inside the source: where the view shows nothing, or refused
 inside()
 {
