@@ -108,7 +108,8 @@ static int open_link(int dir, const char *name, bool follow_links,
 	fd = open_beneath(dir, name);
 	if (fd >= 0)
 		return fd;
-	if (errno != EXDEV && errno != ENOSYS && errno != ELOOP)
+	if (errno != EXDEV && errno != ENOSYS && errno != ELOOP &&
+	    errno != ENOENT)
 		return fail_open(name, errno, err);
 	fd = open_blob(dir, name);
 	if (fd >= 0)
