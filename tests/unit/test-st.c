@@ -320,7 +320,7 @@ static const struct {
 	{ "{\"weight_map\":{\"a\":\"short\"}}", "it has 4 bytes" },
 	{ "{\"weight_map\":{\"a\":\"out\"}}", "leads out of the directory" },
 	{ "{\"weight_map\":{\"a\":\"dangling\"}}",
-	  "'dangling': there is no such" },
+	  "'dangling': it is a link to nothing" },
 	{ "{\"weight_map\":{\"a\":\"loop\"}}", "'loop'" },
 };
 
@@ -742,13 +742,16 @@ int main(void)
 	LOOP(tc, bad_indexes_are_refused, indexes);
 	tcase_add_test(tc, an_index_decides);
 	tcase_add_test(tc, an_index_can_leave_out);
-	LOOP(tc, links_are_followed_with_care, links);
-	tcase_add_test(tc, links_to_links_and_specials);
 	LOOP(tc, what_is_there_instead_is_named, instead);
 	LOOP(tc, changed_files_are_noticed, changes);
 	LOOP(tc, changed_extras_are_noticed, changes);
-	tcase_add_test(tc, extras_are_walked);
 	tcase_add_test(tc, boxes_are_cut_out);
+	/* valgrind does not know openat2, by which links are opened. */
+	if (!getenv("LENS_FEW")) {
+		LOOP(tc, links_are_followed_with_care, links);
+		tcase_add_test(tc, links_to_links_and_specials);
+		tcase_add_test(tc, extras_are_walked);
+	}
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
