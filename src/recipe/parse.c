@@ -192,6 +192,12 @@ static int parse_choices(struct parser *p, const cJSON *item,
 	struct lens_choice *c = lens_parser_alloc(p, n, sizeof(*c), err);
 	const cJSON *e;
 
+	if (c && !cJSON_IsObject(item)) {
+		(void)lens_fail(
+			err, EBADMSG,
+			"an object of values and patterns is wanted here");
+		return fail_at(p, "native-has", err);
+	}
 	if (!c)
 		return -err->code;
 	param->native = c;

@@ -64,13 +64,15 @@ static int parse_choices(const char *s, size_t n, struct lens_arena *arena,
 static int parse_capture(const char *s, size_t n, struct lens_arena *arena,
 			 struct part *p, struct lens_err *err)
 {
+	char text[64];
 	size_t name = 0;
 
+	(void)snprintf(text, sizeof(text), "%.*s", n < 60 ? (int)n : 60, s);
 	while (name < n && (isalnum((unsigned char)s[name]) || s[name] == '_'))
 		name++;
 	if (!name || isdigit((unsigned char)s[0]))
-		return lens_fail(err, EBADMSG, "'{%.*s}' has no name", (int)n,
-				 s);
+		return lens_fail(err, EBADMSG, "'{%s}' has no name",
+				 LENS_SHOW(text));
 	p->text = lens_arena_strndup(arena, s, name);
 	if (!p->text)
 		return lens_fail(err, ENOMEM, "no memory for a pattern");
@@ -82,8 +84,8 @@ static int parse_capture(const char *s, size_t n, struct lens_arena *arena,
 		return parse_choices(s + name + 1, n - name - 1, arena, p, err);
 	else
 		return lens_fail(err, EBADMSG,
-				 "'{%.*s}' is not {x}, {L}, {x*} or {x:a|b}",
-				 (int)n, s);
+				 "'{%s}' is not {x}, {L}, {x*} or {x:a|b}",
+				 LENS_SHOW(text));
 	return 0;
 }
 

@@ -144,10 +144,10 @@ static int check_captures(const struct lens_rule *r, enum lens_side side,
 						"capture '%s' is in '%s' and "
 						"not in '%s'",
 						names[k],
-						lens_pattern_text(
-							r->side[side][i]),
-						lens_pattern_text(
-							r->side[other][j]));
+						LENS_SHOW(lens_pattern_text(
+							r->side[side][i])),
+						LENS_SHOW(lens_pattern_text(
+							r->side[other][j])));
 	}
 	return 0;
 }
@@ -162,16 +162,17 @@ static int check_rule(const struct lens_rule *r, struct lens_err *err)
 				return lens_fail(
 					err, EBADMSG,
 					"stack: '%s' has no capture '%s'",
-					lens_pattern_text(r->side[LENS_HF][k]),
+					LENS_SHOW(lens_pattern_text(
+						r->side[LENS_HF][k])),
 					by);
 		for (size_t k = 0; by && k < r->n[LENS_NATIVE]; k++)
 			if (lens_pattern_has(r->side[LENS_NATIVE][k], by))
 				return lens_fail(
 					err, EBADMSG,
 					"stack: capture '%s' is also in '%s'",
-					by,
-					lens_pattern_text(
-						r->side[LENS_NATIVE][k]));
+					LENS_SHOW(by),
+					LENS_SHOW(lens_pattern_text(
+						r->side[LENS_NATIVE][k])));
 	}
 	if (check_captures(r, LENS_HF, err) < 0 ||
 	    check_captures(r, LENS_NATIVE, err) < 0)
