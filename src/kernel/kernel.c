@@ -105,25 +105,27 @@ static void unshuffle(uint8_t *dst, const uint8_t *src, size_t n, unsigned size)
 			dst[i * size + k] = src[k * n + i];
 }
 
+const struct lens_kernels lens_kernels_scalar = {
+	.name = "scalar",
+	.e4m3_bf16 = e4m3_bf16,
+	.e4m3_f16 = e4m3_f16,
+	.e4m3_f32 = e4m3_f32,
+	.bf16_f32 = bf16_f32,
+	.f16_f32 = f16_f32,
+	.f32_bf16 = f32_bf16,
+	.f32_f16 = f32_f16,
+	.scale_f32 = scale_f32,
+	.transpose1 = transpose1,
+	.transpose2 = transpose2,
+	.transpose4 = transpose4,
+	.transpose8 = transpose8,
+	.shuffle = shuffle,
+	.unshuffle = unshuffle,
+};
+
 void lens_kernels_init(struct lens_kernels *k, unsigned cpu)
 {
-	*k = (struct lens_kernels){
-		.name = "scalar",
-		.e4m3_bf16 = e4m3_bf16,
-		.e4m3_f16 = e4m3_f16,
-		.e4m3_f32 = e4m3_f32,
-		.bf16_f32 = bf16_f32,
-		.f16_f32 = f16_f32,
-		.f32_bf16 = f32_bf16,
-		.f32_f16 = f32_f16,
-		.scale_f32 = scale_f32,
-		.transpose1 = transpose1,
-		.transpose2 = transpose2,
-		.transpose4 = transpose4,
-		.transpose8 = transpose8,
-		.shuffle = shuffle,
-		.unshuffle = unshuffle,
-	};
+	*k = lens_kernels_scalar;
 #if defined(__x86_64__)
 	lens_kernels_init_x86(k, cpu);
 #else

@@ -5,6 +5,9 @@
 
 #include "lens/kernel.h"
 
+/* The whole table; what a variant can't do, or not faster, goes there. */
+extern const struct lens_kernels lens_kernels_scalar;
+
 #if defined(__x86_64__)
 unsigned lens_cpu_x86(void);
 void lens_kernels_init_x86(struct lens_kernels *k, unsigned cpu);
