@@ -39,6 +39,8 @@ struct lens_kernels {
 	void (*f16_f32)(float *dst, const uint16_t *src, size_t n);
 	void (*f32_bf16)(uint16_t *dst, const float *src, size_t n);
 	void (*f32_f16)(uint16_t *dst, const float *src, size_t n);
+	/* As lens_f32_to_e4m3() below. */
+	void (*f32_e4m3)(uint8_t *dst, const float *src, size_t n);
 	/* dst[i] = src[i] * scale in f32; dst == src is allowed. */
 	void (*scale_f32)(float *dst, const float *src, size_t n, float scale);
 
@@ -79,8 +81,9 @@ float lens_bf16_to_f32(uint16_t v);
 float lens_f16_to_f32(uint16_t v);
 uint16_t lens_f32_to_bf16(float v);
 uint16_t lens_f32_to_f16(float v);
-uint8_t lens_f32_to_e4m3(float v); /* nearest even; beyond 448 as torch: NaN
-				      from 480's midpoint 464 on */
+/* Nearest even, as torch does it since 2.13: what is too large, infinity
+ * included, becomes 448 (before: NaN); NaN is 0x7F; each with the sign. */
+uint8_t lens_f32_to_e4m3(float v);
 
 /*
  * Any number dtype to f32, exactly or rounded once (integers beyond 2^24, F64:

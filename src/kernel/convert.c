@@ -108,8 +108,26 @@ bool lens_from_f32(enum lens_dtype to, void *dst, const float *src, size_t n)
 		lens_kernels()->f32_f16(dst, src, n);
 		return true;
 	case LENS_F8_E4M3:
-		for (size_t i = 0; i < n; i++)
-			((uint8_t *)dst)[i] = lens_f32_to_e4m3(src[i]);
+		lens_kernels()->f32_e4m3(dst, src, n);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* E4M3 to what there is a kernel for. */
+static bool decode_e4m3(enum lens_dtype to, void *dst, const void *src,
+			size_t n, float scale)
+{
+	switch (to) {
+	case LENS_BF16:
+		lens_kernels()->e4m3_bf16(dst, src, n, scale);
+		return true;
+	case LENS_F16:
+		lens_kernels()->e4m3_f16(dst, src, n, scale);
+		return true;
+	case LENS_F32:
+		lens_kernels()->e4m3_f32(dst, src, n, scale);
 		return true;
 	default:
 		return false;
@@ -119,31 +137,28 @@ bool lens_from_f32(enum lens_dtype to, void *dst, const float *src, size_t n)
 bool lens_decode(enum lens_dtype to, void *dst, enum lens_dtype from,
 		 const void *src, size_t n, float scale)
 {
-	const struct lens_kernels *k = lens_kernels();
 	const size_t in = lens_dtype_bits(from) / 8,
 		     out = lens_dtype_bits(to) / 8;
+	const bool scaled = scale != 1.0f;
 	float tmp[AT_ONCE];
 
-	if (from == LENS_F8_E4M3 && to == LENS_BF16) {
-		k->e4m3_bf16(dst, src, n, scale);
+	if (from == LENS_F8_E4M3 && decode_e4m3(to, dst, src, n, scale))
 		return true;
-	}
-	if (from == LENS_F8_E4M3 && to == LENS_F16) {
-		k->e4m3_f16(dst, src, n, scale);
-		return true;
-	}
-	if (from == LENS_F8_E4M3 && to == LENS_F32) {
-		k->e4m3_f32(dst, src, n, scale);
-		return true;
-	}
+	if (!lens_to_f32(from, tmp, src, 0) || !lens_from_f32(to, dst, tmp, 0))
+		return false;
+	/* To E4M3 a NaN would keep its sign. */
+	if (from == LENS_F32 && !scaled && to != LENS_F8_E4M3)
+		return lens_from_f32(to, dst, src, n);
 	for (size_t i = 0, m; i < n; i += m) {
+		void *d = (char *)dst + i * out,
+		     *f = to == LENS_F32 ? d : (void *)tmp;
+
 		m = n - i < AT_ONCE ? n - i : AT_ONCE;
-		if (!lens_to_f32(from, tmp, (const char *)src + i * in, m))
-			return false;
-		if (scale != 1.0f)
-			k->scale_f32(tmp, tmp, m, scale);
-		if (!lens_from_f32(to, (char *)dst + i * out, tmp, m))
-			return false;
+		(void)lens_to_f32(from, f, (const char *)src + i * in, m);
+		if (scaled)
+			lens_kernels()->scale_f32(f, f, m, scale);
+		if (f != d)
+			(void)lens_from_f32(to, d, f, m);
 	}
 	return true;
 }

@@ -60,6 +60,12 @@ static void f32_f16(uint16_t *dst, const float *src, size_t n)
 		lens_put16(dst, i, lens_f32_to_f16(lens_getf(src, i)));
 }
 
+static void f32_e4m3(uint8_t *dst, const float *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = lens_f32_to_e4m3(lens_getf(src, i));
+}
+
 static void scale_f32(float *dst, const float *src, size_t n, float scale)
 {
 	for (size_t i = 0; i < n; i++)
@@ -114,6 +120,7 @@ const struct lens_kernels lens_kernels_scalar = {
 	.f16_f32 = f16_f32,
 	.f32_bf16 = f32_bf16,
 	.f32_f16 = f32_f16,
+	.f32_e4m3 = f32_e4m3,
 	.scale_f32 = scale_f32,
 	.transpose1 = transpose1,
 	.transpose2 = transpose2,

@@ -3,9 +3,8 @@
  * number.c - one number of each format.
  *
  * Formats: OCP 8-bit floating point (E4M3, E5M2), OCP MX (E8M0), IEEE 754
- * (binary16, binary32), bfloat16.  f32 to E4M3 goes as c10's
- * fp8e4m3fn_from_fp32_value does: to nearest even, NaN from the midpoint
- * behind the largest number on.
+ * (binary16, binary32), bfloat16.  f32 to E4M3 goes as the cast of torch 2.13
+ * does: to nearest even, at most 448.
  */
 #include "kernel/variants.h"
 
@@ -85,8 +84,10 @@ uint8_t lens_f32_to_e4m3(float v)
 	const uint8_t sign = (uint8_t)(u >> 24 & 0x80);
 	uint32_t r;
 
-	if (mag >= 0x43f00000) /* 480 and more, infinity, NaN */
+	if (mag > 0x7f800000)
 		return sign | 0x7f;
+	if (mag >= 0x43e80000) /* 464, the midpoint behind the largest */
+		return sign | 0x7e;
 	if (mag < 0x3c800000) { /* below 2^-6: adding 2^14 rounds to multiples
 				   of 2^-9 */
 		r = lens_bits(lens_unbits(mag) + 0x1p14f) - lens_bits(0x1p14f);
