@@ -98,13 +98,17 @@ AVX2 static inline __m256i upper_bits(__m256i codes)
 				_mm256_set1_epi16((short)0x8780));
 }
 
-AVX2 static inline void e4m3_bf16_32(uint16_t *dst, const uint8_t *src,
-				     const struct products *p)
+/* 32 codes, so that the halves' lower halves are elements 0-7 and 8-15. */
+AVX2 static inline __m256i codes(const uint8_t *src)
 {
-	const __m256i zero = _mm256_setzero_si256(),
-		      quiet = _mm256_set1_epi16(0x7fc0);
-	/* So that the halves' lower halves are elements 0-7 and 8-15. */
-	__m256i c = _mm256_permute4x64_epi64(load(src), 0xd8);
+	return _mm256_permute4x64_epi64(load(src), 0xd8);
+}
+
+/* 32 products of codes; what comes of NaN is no product.  Which are NaN. */
+AVX2 static inline __m256i multiply(uint16_t *dst, const uint8_t *src,
+				    const struct products *p)
+{
+	const __m256i zero = _mm256_setzero_si256(), c = codes(src);
 	__m256i small = _mm256_cmpeq_epi8(
 		_mm256_and_si256(c, _mm256_set1_epi8(0x78)), zero);
 	__m256i i =
@@ -112,22 +116,26 @@ AVX2 static inline void e4m3_bf16_32(uint16_t *dst, const uint8_t *src,
 				_mm256_and_si256(small, _mm256_set1_epi8(8)));
 	__m256i lo = _mm256_shuffle_epi8(p->lo, i),
 		hi = _mm256_shuffle_epi8(p->hi, i);
-	__m256i a = _mm256_add_epi16(_mm256_unpacklo_epi8(lo, hi),
-				     upper_bits(_mm256_unpacklo_epi8(zero, c)));
-	__m256i b = _mm256_add_epi16(_mm256_unpackhi_epi8(lo, hi),
-				     upper_bits(_mm256_unpackhi_epi8(zero, c)));
-	__m256i nan = _mm256_cmpeq_epi8(
+
+	store(dst, _mm256_add_epi16(_mm256_unpacklo_epi8(lo, hi),
+				    upper_bits(_mm256_unpacklo_epi8(zero, c))));
+	store(dst + 16,
+	      _mm256_add_epi16(_mm256_unpackhi_epi8(lo, hi),
+			       upper_bits(_mm256_unpackhi_epi8(zero, c))));
+	return _mm256_cmpeq_epi8(
 		_mm256_or_si256(c, _mm256_set1_epi8((char)0x80)),
 		_mm256_set1_epi8(-1));
+}
 
-	if (!_mm256_testz_si256(nan, nan)) {
-		a = _mm256_blendv_epi8(a, quiet,
-				       _mm256_unpacklo_epi8(nan, nan));
-		b = _mm256_blendv_epi8(b, quiet,
-				       _mm256_unpackhi_epi8(nan, nan));
-	}
-	store(dst, a);
-	store(dst + 16, b);
+/* Put the canonical NaN where the codes are one. */
+AVX2 static inline void put_nan(uint16_t *dst, __m256i nan)
+{
+	const __m256i v = _mm256_set1_epi16(0x7fc0);
+
+	store(dst,
+	      _mm256_blendv_epi8(load(dst), v, _mm256_unpacklo_epi8(nan, nan)));
+	store(dst + 16, _mm256_blendv_epi8(load(dst + 16), v,
+					   _mm256_unpackhi_epi8(nan, nan)));
 }
 
 AVX2 static void e4m3_bf16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
@@ -135,6 +143,7 @@ AVX2 static void e4m3_bf16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
 {
 	const float s = fabsf(scale);
 	struct products p;
+	size_t i = 0;
 
 	/* 2^-6 to 448 times it must be normal numbers; false for NaN, too. */
 	if (n < 32 || !(s >= 0x1p-120f && s < 0x1p119f)) {
@@ -142,8 +151,18 @@ AVX2 static void e4m3_bf16_avx2(uint16_t *dst, const uint8_t *src, size_t n,
 		return;
 	}
 	p = make_products(scale);
-	for (size_t i = 0; i < n; i = next(i, n, 32))
-		e4m3_bf16_32(dst + i, src + i, &p);
+	for (; n - i >= 64; i += 64) {
+		__m256i a = multiply(dst + i, src + i, &p),
+			b = multiply(dst + i + 32, src + i + 32, &p),
+			any = _mm256_or_si256(a, b);
+
+		if (!_mm256_testz_si256(any, any)) {
+			put_nan(dst + i, a);
+			put_nan(dst + i + 32, b);
+		}
+	}
+	for (i = next(i - 32, n, 32); i < n; i = next(i, n, 32))
+		put_nan(dst + i, multiply(dst + i, src + i, &p));
 }
 
 /* 16 codes as binary16 numbers times 2^-8, canonical NaN. */
@@ -232,15 +251,24 @@ AVX2 static void bf16_f32_avx2(float *dst, const uint16_t *src, size_t n)
 	}
 }
 
+/* NaN is looked for before it is widened: clang takes a comparison behind that
+ * apart into halves, one by one. */
 AVX2 static void f16_f32_avx2(float *dst, const uint16_t *src, size_t n)
 {
+	const __m128i inf = _mm_set1_epi16(0x7c00),
+		      nan = _mm_set1_epi16(0x7e00), m = _mm_set1_epi16(0x7fff);
+
 	if (n < 8) {
 		lens_kernels_scalar.f16_f32(dst, src, n);
 		return;
 	}
-	for (size_t i = 0; i < n; i = next(i, n, 8))
-		_mm256_storeu_ps(dst + i,
-				 canonical(_mm256_cvtph_ps(load128(src + i))));
+	for (size_t i = 0; i < n; i = next(i, n, 8)) {
+		__m128i h = load128(src + i);
+
+		h = _mm_blendv_epi8(h, nan,
+				    _mm_cmpgt_epi16(_mm_and_si128(h, m), inf));
+		_mm256_storeu_ps(dst + i, _mm256_cvtph_ps(h));
+	}
 }
 
 /* The canonical NaN is its own rounding: what is added stays below it. */
