@@ -40,6 +40,23 @@ static float of_f64(double v)
 	return v == v ? (float)v : lens_unbits(0x7fc00000);
 }
 
+/*
+ * Down to the 53 bits that a double holds, the last one set if any below it
+ * was: so that the only rounding is that to float, also where the machine
+ * (valgrind's is one) converts by way of a double.
+ */
+static float of_u64(uint64_t v)
+{
+	if (v >> 53 == 0)
+		return (float)(double)v;
+	return (float)(double)(v >> 11 | ((v & 0x7ff) != 0)) * 2048.0f;
+}
+
+static float of_i64(int64_t v)
+{
+	return v < 0 ? -of_u64(-(uint64_t)v) : of_u64((uint64_t)v);
+}
+
 static bool wide_to_f32(enum lens_dtype from, float *dst, const void *src,
 			size_t n)
 {
@@ -47,9 +64,9 @@ static bool wide_to_f32(enum lens_dtype from, float *dst, const void *src,
 	case LENS_F64:
 		EACH(double, of_f64(v));
 	case LENS_I64:
-		EACH(int64_t, (float)v);
+		EACH(int64_t, of_i64(v));
 	case LENS_U64:
-		EACH(uint64_t, (float)v);
+		EACH(uint64_t, of_u64(v));
 	case LENS_I32:
 		EACH(int32_t, (float)v);
 	case LENS_U32:

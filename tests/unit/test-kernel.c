@@ -404,6 +404,10 @@ static const struct {
 	{ LENS_I64, { .i = 16777219 }, 16777220.0f },
 	/* Nearest only if it is rounded once: by way of a double it is even. */
 	{ LENS_I64, { .i = 0x4000004000000001 }, 0x1.000002p62f },
+	{ LENS_I64, { .i = -0x4000004000000001 }, -0x1.000002p62f },
+	{ LENS_I64, { .i = 0x4000004000000000 }, 0x1p62f },
+	{ LENS_I64, { .i = (1ll << 53) + (1ll << 29) + 1 }, 0x1.000002p53f },
+	{ LENS_I64, { .i = 0 }, 0.0f },
 	{ LENS_I64, { .i = INT64_MIN }, -0x1p63f },
 	{ LENS_U64, { .u = UINT64_MAX }, 0x1p64f },
 	{ LENS_U64, { .u = 0x8000008000000001 }, 0x1.000002p63f },
