@@ -44,6 +44,16 @@ struct lens_kernels {
 	/* dst[i] = src[i] * scale in f32; dst == src is allowed. */
 	void (*scale_f32)(float *dst, const float *src, size_t n, float scale);
 
+	/* Quantizing. dst[i] = e4m3(src[i] / scale): the quotient rounded to
+	 * f32, then as lens_f32_to_e4m3() below. */
+	void (*f32_e4m3_by)(uint8_t *dst, const float *src, size_t n,
+			    float scale);
+	/* The largest of all bit patterns without their sign: of the number
+	 * farthest from 0, or of an infinity, or of a NaN, if there is one.
+	 * BF16 and F16; F32. 0 of none. */
+	uint16_t (*most16)(const uint16_t *src, size_t n);
+	uint32_t (*most32)(const float *src, size_t n);
+
 	/*
 	 * dst[c][r] = src[r][c] for r < rows, c < cols, elements of 1, 2, 4, 8
 	 * bytes. Strides are in bytes, between rows of src and rows of dst.

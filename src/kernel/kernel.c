@@ -72,6 +72,36 @@ static void scale_f32(float *dst, const float *src, size_t n, float scale)
 		lens_putf(dst, i, canonical(lens_getf(src, i) * scale));
 }
 
+static void f32_e4m3_by(uint8_t *dst, const float *src, size_t n, float scale)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = lens_f32_to_e4m3(lens_getf(src, i) / scale);
+}
+
+static uint16_t most16(const uint16_t *src, size_t n)
+{
+	uint16_t most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint16_t v = lens_get16(src, i) & 0x7fff;
+
+		most = v > most ? v : most;
+	}
+	return most;
+}
+
+static uint32_t most32(const float *src, size_t n)
+{
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t v = lens_bits(lens_getf(src, i)) & 0x7fffffff;
+
+		most = v > most ? v : most;
+	}
+	return most;
+}
+
 /* Squares of 32 elements, so that both sides stay in the cache. */
 #define EDGE 32
 #define TRANSPOSE(name, type)                                                    \
@@ -122,6 +152,9 @@ const struct lens_kernels lens_kernels_scalar = {
 	.f32_f16 = f32_f16,
 	.f32_e4m3 = f32_e4m3,
 	.scale_f32 = scale_f32,
+	.f32_e4m3_by = f32_e4m3_by,
+	.most16 = most16,
+	.most32 = most32,
 	.transpose1 = transpose1,
 	.transpose2 = transpose2,
 	.transpose4 = transpose4,

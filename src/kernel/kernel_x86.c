@@ -39,13 +39,6 @@ unsigned lens_cpu_x86(void)
 	return LENS_CPU_AVX2;
 }
 
-/* Where the vector after the one at @i begins, of @step elements out of @n. */
-static inline size_t next(size_t i, size_t n, size_t step)
-{
-	i += step;
-	return i < n && n - i < step ? n - step : i;
-}
-
 /* The upper halves, rounded to nearest even, in the lower halves; no NaN. */
 AVX2 static inline __m256i round_bf16(__m256 v)
 {
@@ -297,53 +290,6 @@ AVX2 static void f32_f16_avx2(uint16_t *dst, const float *src, size_t n)
 					 0));
 }
 
-/* 8 codes, each in 32 bits: what lens_f32_to_e4m3() does. */
-AVX2 static inline __m256i codes_e4m3(const float *src)
-{
-	const __m256i u = _mm256_castps_si256(_mm256_loadu_ps(src)),
-		      mag = _mm256_and_si256(u, _mm256_set1_epi32(0x7fffffff)),
-		      sign = _mm256_and_si256(_mm256_srli_epi32(u, 24),
-					      _mm256_set1_epi32(0x80)),
-		      odd = _mm256_and_si256(_mm256_srli_epi32(mag, 20),
-					     _mm256_set1_epi32(1)),
-		      bias = _mm256_set1_epi32(0x7ffff - (120 << 23));
-	const __m256 add = _mm256_set1_ps(0x1p14f);
-	__m256i small =
-		_mm256_sub_epi32(_mm256_castps_si256(_mm256_add_ps(
-					 _mm256_castsi256_ps(mag), add)),
-				 _mm256_castps_si256(add));
-	__m256i r = _mm256_srli_epi32(
-		_mm256_add_epi32(_mm256_add_epi32(mag, bias), odd), 20);
-
-	r = _mm256_blendv_epi8(
-		r, small,
-		_mm256_cmpgt_epi32(_mm256_set1_epi32(0x3c800000), mag));
-	r = _mm256_min_epi32(r, _mm256_set1_epi32(0x7e));
-	r = _mm256_blendv_epi8(
-		r, _mm256_set1_epi32(0x7f),
-		_mm256_cmpgt_epi32(mag, _mm256_set1_epi32(0x7f800000)));
-	return _mm256_or_si256(r, sign);
-}
-
-AVX2 static void f32_e4m3_avx2(uint8_t *dst, const float *src, size_t n)
-{
-	const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-
-	if (n < 32) {
-		lens_kernels_scalar.f32_e4m3(dst, src, n);
-		return;
-	}
-	for (size_t i = 0; i < n; i = next(i, n, 32)) {
-		__m256i a = _mm256_packus_epi32(codes_e4m3(src + i),
-						codes_e4m3(src + i + 8));
-		__m256i b = _mm256_packus_epi32(codes_e4m3(src + i + 16),
-						codes_e4m3(src + i + 24));
-
-		store(dst + i, _mm256_permutevar8x32_epi32(
-				       _mm256_packus_epi16(a, b), order));
-	}
-}
-
 /* In place, too: so no vector overlaps another. */
 AVX2 static void scale_f32_avx2(float *dst, const float *src, size_t n,
 				float scale)
@@ -370,8 +316,8 @@ void lens_kernels_init_x86(struct lens_kernels *k, unsigned cpu)
 	k->f16_f32 = f16_f32_avx2;
 	k->f32_bf16 = f32_bf16_avx2;
 	k->f32_f16 = f32_f16_avx2;
-	k->f32_e4m3 = f32_e4m3_avx2;
 	k->scale_f32 = scale_f32_avx2;
+	lens_kernels_init_quantize(k);
 	lens_kernels_init_moves(k);
 }
 

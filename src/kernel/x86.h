@@ -11,6 +11,15 @@
 
 /* The kernels that move bytes, for a CPU with AVX2. */
 void lens_kernels_init_moves(struct lens_kernels *k);
+/* Those that quantize. */
+void lens_kernels_init_quantize(struct lens_kernels *k);
+
+/* Where the vector after the one at @i begins, of @step elements out of @n. */
+static inline size_t next(size_t i, size_t n, size_t step)
+{
+	i += step;
+	return i < n && n - i < step ? n - step : i;
+}
 
 AVX2 static inline __m256i load(const void *p)
 {

@@ -332,6 +332,25 @@ CALL(f32_bf16)
 CALL(f32_f16)
 CALL(f32_e4m3)
 CALL(scale_f32, -1.7f)
+CALL(f32_e4m3_by, -1.7f)
+
+static void call_most16(const struct lens_kernels *k, void *dst,
+			const void *src, size_t n)
+{
+	uint16_t most = k->most16(src, n);
+
+	memset(dst, 0, 2 * n);
+	memcpy(dst, &most, n ? 2 : 0);
+}
+
+static void call_most32(const struct lens_kernels *k, void *dst,
+			const void *src, size_t n)
+{
+	uint32_t most = k->most32(src, n);
+
+	memset(dst, 0, 4 * n);
+	memcpy(dst, &most, n ? 4 : 0);
+}
 
 static const struct {
 	const char *name;
@@ -348,7 +367,91 @@ static const struct {
 	{ "f32_f16", 4, 2, call_f32_f16 },
 	{ "f32_e4m3", 4, 1, call_f32_e4m3 },
 	{ "scale_f32", 4, 4, call_scale_f32 },
+	{ "f32_e4m3_by", 4, 1, call_f32_e4m3_by },
+	{ "most16", 2, 2, call_most16 },
+	{ "most32", 4, 4, call_most32 },
 };
+
+/* What is farthest from 0, by comparing one by one. */
+START_TEST(most_is_the_largest_magnitude)
+{
+	static float src[ALL];
+	static uint16_t half[ALL];
+	struct lens_kernels k;
+
+	lens_kernels_init(&k, masks[_i]);
+	for (unsigned round = 0; round < 50; round++) {
+		const size_t n = 1 + rnd() % (round % 2 ? 40 : ALL);
+		double most = 0;
+		uint32_t bits;
+		float got;
+		int top = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			src[i] = ((int)(rnd() % 2001) - 1000) * 0.37f;
+			half[i] = (uint16_t)(rnd() % 0x7f80 | (rnd() & 0x8000));
+			most = fabs((double)src[i]) > most ?
+				       fabs((double)src[i]) :
+				       most;
+			top = (half[i] & 0x7fff) > top ? half[i] & 0x7fff : top;
+		}
+		bits = k.most32(src, n);
+		memcpy(&got, &bits, 4);
+		ck_assert_msg((double)got == most, "%a of %zu", got, n);
+		ck_assert_int_eq(k.most16(half, n), top);
+		src[rnd() % n] = round % 3 ? -INFINITY : NAN;
+		half[rnd() % n] = 0xff80;
+		ck_assert_uint_ge(k.most32(src, n), 0x7f800000);
+		ck_assert_uint_eq(k.most16(half, n), 0x7f80);
+	}
+	ck_assert_uint_eq(k.most16(half, 0), 0);
+	ck_assert_uint_eq(k.most32(src, 0), 0);
+}
+END_TEST
+
+/* The code whose value is nearest to the quotient, the even one of two. */
+START_TEST(quotients_round_to_the_nearest_code)
+{
+	static float src[1500];
+	static uint8_t got[1500];
+	struct lens_kernels k;
+
+	lens_kernels_init(&k, masks[_i]);
+	for (unsigned round = 0; round < 40; round++) {
+		const float scale =
+			ldexpf(1.0f + (float)(rnd() % 1000) / 1000.0f,
+			       (int)(rnd() % 60) - 30) *
+			(round % 3 ? 1.0f : -1.0f);
+
+		for (unsigned i = 0; i < 1500; i++)
+			src[i] = ldexpf((float)((int)(rnd() % 20001) - 10000),
+					(int)(rnd() % 20) - 16) *
+				 scale / 64.0f;
+		k.f32_e4m3_by(got, src, 1500, scale);
+		for (unsigned i = 0; i < 1500; i++) {
+			const float q = src[i] / scale;
+			unsigned best = 0;
+
+			for (unsigned c = 1; c < 0x7f; c++) {
+				const double d = fabs(fabs((double)q) -
+						      (double)lens_e4m3_f32(
+							      (uint8_t)c)),
+					     b = fabs(fabs((double)q) -
+						      (double)lens_e4m3_f32(
+							      (uint8_t)best));
+
+				if (d < b || (d == b && c % 2 == 0))
+					best = c;
+			}
+			if (signbit(q))
+				best |= 0x80;
+			if (got[i] != best)
+				ck_abort_msg("%a / %a: %#x, not %#x", src[i],
+					     scale, got[i], best);
+		}
+	}
+}
+END_TEST
 
 /* Against scalar code; where pages that can't be touched are next to it. */
 static void one_length(const struct lens_kernels *c,
@@ -547,6 +650,9 @@ int main(void)
 	tcase_add_loop_test(tc, products_round_to_f32_and_once_more, 0,
 			    n_masks);
 	tcase_add_loop_test(tc, any_two_floats_multiply, 0, n_masks);
+	tcase_add_loop_test(tc, most_is_the_largest_magnitude, 0, n_masks);
+	tcase_add_loop_test(tc, quotients_round_to_the_nearest_code, 0,
+			    n_masks);
 	tcase_add_loop_test(tc, every_length, 0, n_masks);
 	tcase_add_loop_test(tc, wide_numbers_round_once, 0,
 			    LENS_ARRAY_SIZE(numbers));

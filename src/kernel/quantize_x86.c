@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * quantize_x86.c - to FP8, and what a scale is made of, with AVX2.
+ *
+ * The end of a line is done by a vector that overlaps the one before: source
+ * and target are never the same, and a largest number may be seen twice.
+ */
+#include "kernel/variants.h"
+
+#if defined(__x86_64__)
+
+#include "kernel/x86.h"
+
+/* 8 codes, each in 32 bits: what lens_f32_to_e4m3() does. */
+AVX2 static inline __m256i codes_e4m3(__m256 v)
+{
+	const __m256i u = _mm256_castps_si256(v),
+		      mag = _mm256_and_si256(u, _mm256_set1_epi32(0x7fffffff)),
+		      sign = _mm256_and_si256(_mm256_srli_epi32(u, 24),
+					      _mm256_set1_epi32(0x80)),
+		      odd = _mm256_and_si256(_mm256_srli_epi32(mag, 20),
+					     _mm256_set1_epi32(1)),
+		      bias = _mm256_set1_epi32(0x7ffff - (120 << 23));
+	const __m256 add = _mm256_set1_ps(0x1p14f);
+	__m256i small =
+		_mm256_sub_epi32(_mm256_castps_si256(_mm256_add_ps(
+					 _mm256_castsi256_ps(mag), add)),
+				 _mm256_castps_si256(add));
+	__m256i r = _mm256_srli_epi32(
+		_mm256_add_epi32(_mm256_add_epi32(mag, bias), odd), 20);
+
+	r = _mm256_blendv_epi8(
+		r, small,
+		_mm256_cmpgt_epi32(_mm256_set1_epi32(0x3c800000), mag));
+	r = _mm256_min_epi32(r, _mm256_set1_epi32(0x7e));
+	r = _mm256_blendv_epi8(
+		r, _mm256_set1_epi32(0x7f),
+		_mm256_cmpgt_epi32(mag, _mm256_set1_epi32(0x7f800000)));
+	return _mm256_or_si256(r, sign);
+}
+
+/* 4 times 8 of them to bytes. */
+AVX2 static inline void put_codes(uint8_t *dst, const __m256 v[4])
+{
+	const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+	__m256i a = _mm256_packus_epi32(codes_e4m3(v[0]), codes_e4m3(v[1]));
+	__m256i b = _mm256_packus_epi32(codes_e4m3(v[2]), codes_e4m3(v[3]));
+
+	store(dst,
+	      _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order));
+}
+
+AVX2 static void f32_e4m3_avx2(uint8_t *dst, const float *src, size_t n)
+{
+	if (n < 32) {
+		lens_kernels_scalar.f32_e4m3(dst, src, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i = next(i, n, 32)) {
+		__m256 v[4];
+
+		for (unsigned k = 0; k < 4; k++)
+			v[k] = _mm256_loadu_ps(src + i + 8 * k);
+		put_codes(dst + i, v);
+	}
+}
+
+AVX2 static void f32_e4m3_by_avx2(uint8_t *dst, const float *src, size_t n,
+				  float scale)
+{
+	const __m256 s = _mm256_set1_ps(scale);
+
+	if (n < 32) {
+		lens_kernels_scalar.f32_e4m3_by(dst, src, n, scale);
+		return;
+	}
+	for (size_t i = 0; i < n; i = next(i, n, 32)) {
+		__m256 v[4];
+
+		for (unsigned k = 0; k < 4; k++)
+			v[k] = _mm256_div_ps(_mm256_loadu_ps(src + i + 8 * k),
+					     s);
+		put_codes(dst + i, v);
+	}
+}
+
+AVX2 static uint16_t most16_avx2(const uint16_t *src, size_t n)
+{
+	const __m256i mask = _mm256_set1_epi16(0x7fff);
+	__m256i most = _mm256_setzero_si256();
+	uint16_t lanes[16];
+
+	if (n < 16)
+		return lens_kernels_scalar.most16(src, n);
+	for (size_t i = 0; i < n; i = next(i, n, 16))
+		most = _mm256_max_epu16(most,
+					_mm256_and_si256(load(src + i), mask));
+	store(lanes, most);
+	return lens_kernels_scalar.most16(lanes, 16);
+}
+
+AVX2 static uint32_t most32_avx2(const float *src, size_t n)
+{
+	const __m256i mask = _mm256_set1_epi32(0x7fffffff);
+	__m256i most = _mm256_setzero_si256();
+	float lanes[8];
+
+	if (n < 8)
+		return lens_kernels_scalar.most32(src, n);
+	for (size_t i = 0; i < n; i = next(i, n, 8))
+		most = _mm256_max_epu32(most,
+					_mm256_and_si256(load(src + i), mask));
+	store(lanes, most);
+	return lens_kernels_scalar.most32(lanes, 8);
+}
+
+void lens_kernels_init_quantize(struct lens_kernels *k)
+{
+	k->f32_e4m3 = f32_e4m3_avx2;
+	k->f32_e4m3_by = f32_e4m3_by_avx2;
+	k->most16 = most16_avx2;
+	k->most32 = most32_avx2;
+}
+
+#endif
