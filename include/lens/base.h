@@ -138,4 +138,11 @@ int lens_parallel(size_t n, unsigned jobs,
 		  int (*fn)(void *ctx, size_t i, struct lens_err *err),
 		  void *ctx, struct lens_err *err) LENS_MUST_CHECK;
 
+/*
+ * Work that takes long asks between its parts whether anybody still wants it.
+ * @asked(ctx) answers for this thread, until it is set again; NULL: wanted.
+ */
+void lens_cancel_set(bool (*asked)(void *ctx), void *ctx);
+bool lens_cancelled(void);
+
 #endif

@@ -31,7 +31,8 @@ struct lens_companion {
 /* A logical tensor as it is stored. */
 struct lens_stored {
 	const struct lens_codec
-		*codec; /* NULL: the bytes themselves, in dtype */
+		*codec;               /* NULL: the bytes themselves, in dtype */
+	const struct lens_ckpt *ckpt; /* whose; NULL: the plan's source */
 	const struct lens_tensor *weight;
 	const char *key; /* what the logical tensor is called on this side */
 	enum lens_dtype dtype; /* that decode writes */

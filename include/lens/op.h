@@ -14,14 +14,19 @@
 /* Value steps: each rounds once, to its dtype. */
 #define LENS_STEPS 4
 
+struct lens_encoder; /* plan's: codes of values, and their scales */
+
 /* What makes a piece's values. Immutable; shared by pieces. */
 struct lens_producer {
 	enum lens_producer_kind {
 		LENS_STORED, /* a tensor of the source, decoded */
 		LENS_FILL,   /* one value everywhere */
+		LENS_SCALES, /* the scales of @scales, F32; whole tensors only
+			      */
 	} kind;
 	struct lens_stored stored;
 	double fill;
+	const struct lens_encoder *scales;
 	enum lens_dtype dtype; /* before the steps */
 	unsigned n_steps;
 	enum lens_dtype step[LENS_STEPS]; /* casts, in order */

@@ -4,8 +4,10 @@
  * the pieces it is made of.
  *
  * Compiling may refuse, naming key and reason; afterwards making a range of a
- * tensor can fail only for reasons of the outside world (EIO).  Immutable once
- * compiled: any thread, no lock.
+ * tensor can fail only for reasons of the outside world (EIO), but for weights
+ * that are to be quantized and hold NaN or infinities (EDOM).  Immutable once
+ * compiled, but for scales that are made when they are first needed, behind
+ * locks of their own: any thread.
  */
 #ifndef LENS_PLAN_H
 #define LENS_PLAN_H
@@ -20,12 +22,27 @@ struct lens_plan_opts {
 	const char *const *set; /* --set: "NAME=VALUE" */
 	const char *exclude;    /* regular expression on keys of the view; NULL:
 				   none */
+	/* Of --reverse alone. */
+	enum lens_scales {
+		LENS_SCALES_NONE, /* nothing is quantized */
+		LENS_SCALES_AMAX, /* the largest magnitude is 448 */
+		LENS_SCALES_UNIT, /* a plain cast, and ones */
+		LENS_SCALES_LIKE, /* those of @like */
+	} quantize;
+	uint64_t block; /* edge of the square that has a scale; 0: none */
+	/* Come out looking like this one; borrowed. NULL: none */
+	const struct lens_ckpt *like;
+	bool cast;          /* narrow to the dtypes of @like at any cost */
+	bool allow_missing; /* keys that should be there */
+	unsigned jobs;      /* threads that make scales; 0: one a CPU */
 };
 
 /* A tensor of the view. */
 struct lens_out {
 	struct lens_tensor t;  /* key, dtype, shape, size; no chunks */
 	struct lens_virtual v; /* what it is made of */
+	/* Codes: made of v's values by this; NULL: v's are the output's. */
+	const struct lens_encoder *encoder;
 };
 
 /* What became of a source key. */
@@ -67,6 +84,16 @@ size_t lens_plan_keys(const struct lens_plan *p);
 const struct lens_key_fate *lens_plan_key(const struct lens_plan *p, size_t i);
 /* Does the view's config.json lose its quantization_config? */
 bool lens_plan_dequantizes(const struct lens_plan *p);
+/* The quantization_config that it gets, as JSON with lines indented by @indent
+ * spaces and two more; false: none. @out may be NULL. */
+bool lens_plan_quantization(const struct lens_plan *p, unsigned indent,
+			    struct lens_buf *out);
+/* What the view looks like; NULL: not like another. */
+const struct lens_ckpt *lens_plan_like(const struct lens_plan *p);
+/* Are there scales to be made from weights, which may take long? */
+bool lens_plan_makes_scales(const struct lens_plan *p);
+/* Scales made from weights so far, and the time that took. */
+void lens_plan_scales(const struct lens_plan *p, uint64_t *made, uint64_t *ns);
 
 /*
  * Bytes [off, off + n) of output @i into @buf, made from the source without

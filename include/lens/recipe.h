@@ -96,6 +96,25 @@ struct lens_fill_rule {
 	unsigned line;
 };
 
+/*
+ * What a quantized checkpoint of this family looks like: which of its tensors
+ * are FP8, and what their scales are called.  A key is quantized if it fits a
+ * weight's pattern and none of @never.
+ */
+struct lens_quantize_rule {
+	size_t n;
+	struct lens_quantized {
+		struct lens_pattern *weight, *scale;
+		struct lens_pattern *activation; /* NULL: has none */
+	} * weights;
+	size_t n_never, n_absent, n_modules;
+	struct lens_pattern *const *never;
+	struct lens_pattern *const *absent; /* keys it does not have */
+	const char *const *modules; /* for config.json: modules_to_not_convert
+				     */
+	unsigned line;
+};
+
 struct lens_codec_use {
 	const struct lens_codec *codec;
 	const cJSON *options; /* parsed again for each plan, which may configure
@@ -128,6 +147,7 @@ struct lens_recipe {
 	struct lens_rule *rules;
 	struct lens_rule *casts; /* native pattern, one cast op */
 	struct lens_fill_rule *fills;
+	struct lens_quantize_rule *quantize; /* NULL: it can't be */
 	bool keeps_config; /* quantization_config stays where it is */
 };
 

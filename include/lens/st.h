@@ -117,6 +117,7 @@ struct lens_file {
 struct lens_ckpt_opts {
 	bool follow_links;        /* links out of the directory are all right */
 	bool saves;               /* sharded training saves, too */
+	bool keep_index;          /* its text, for lens_ckpt_index_text() */
 	const char *weights_file; /* instead of model.safetensors; NULL: that */
 };
 
@@ -160,6 +161,13 @@ const char *lens_ckpt_config_text(const struct lens_ckpt *ck, size_t *n);
 const cJSON *lens_ckpt_config(const struct lens_ckpt *ck);
 const cJSON *lens_ckpt_index_metadata(
 	const struct lens_ckpt *ck); /* of the index, or NULL */
+
+/* The index, where opts->keep_index asked for it; NULL, 0 if there is none. */
+const char *lens_ckpt_index_text(const struct lens_ckpt *ck, size_t *n);
+/* The first bytes of weight file @i, up to its data; how many tensors that
+ * describes. */
+int lens_ckpt_head(const struct lens_ckpt *ck, size_t i, struct lens_buf *ret,
+		   size_t *n, struct lens_err *err) LENS_MUST_CHECK;
 
 /* Everything that is no weight file and no index, folders too, sorted by name
  * (a folder before what is in it): config.json, tokenizers, code. What can't

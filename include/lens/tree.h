@@ -20,8 +20,10 @@ struct lens_view_opts {
 	uint64_t shard_size; /* 0: 5 GB */
 	uint64_t cache_size; /* 0: 1/16 of RAM within 64 MiB .. 1 GiB */
 	enum lens_cache_compress compress;
-	bool no_cache; /* --cache-size 0 */
-	struct lens_plan_opts plan;
+	bool no_cache;              /* --cache-size 0 */
+	const char *like;           /* --like: a directory; NULL: none */
+	struct lens_plan_opts plan; /* its like is set when the view is opened
+				     */
 };
 
 struct lens_view;
@@ -34,6 +36,8 @@ LENS_DEFINE_CLEANUP(struct lens_view *, lens_view_close)
 
 const struct lens_plan *lens_view_plan(const struct lens_view *v);
 const struct lens_ckpt *lens_view_ckpt(const struct lens_view *v);
+/* What it looks like; NULL: itself. */
+const struct lens_ckpt *lens_view_like(const struct lens_view *v);
 struct lens_cache *lens_view_cache(const struct lens_view *v);
 const char *
 lens_view_why(const struct lens_view *v); /* which recipe, and why */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parallel.c - the same work for many, on several threads.
+ * parallel.c - the same work for many, on several threads; and work that
+ * nobody wants any more.
  */
 #include "lens/base.h"
 
@@ -68,4 +69,20 @@ int lens_parallel(size_t n, unsigned jobs,
 		return 0;
 	*err = c.err;
 	return -err->code;
+}
+
+static _Thread_local struct {
+	bool (*asked)(void *ctx);
+	void *ctx;
+} cancel;
+
+void lens_cancel_set(bool (*asked)(void *ctx), void *ctx)
+{
+	cancel.asked = asked;
+	cancel.ctx = ctx;
+}
+
+bool lens_cancelled(void)
+{
+	return cancel.asked && cancel.asked(cancel.ctx);
 }

@@ -11,11 +11,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Promised by design, not by this version: refused in words of their own. */
-static const char *const to_come[] = {
-	"quantize", "scales", "block", "like", "cast", "allow-missing",
-};
-
 /* A command line, while it is read. */
 struct reader {
 	struct lens_args *a;
@@ -39,11 +34,7 @@ int lens_cli_apply(struct lens_args *a, const struct lens_option *o,
 int lens_cli_no_option(const char *dashes, const char *name, size_t n,
 		       struct lens_err *err)
 {
-	for (size_t i = 0; i < LENS_ARRAY_SIZE(to_come); i++)
-		if (strlen(to_come[i]) == n && !memcmp(to_come[i], name, n))
-			return lens_fail(err, EINVAL,
-					 "%s%s: not in this version", dashes,
-					 to_come[i]);
+	(void)n;
 	return lens_fail(err, EINVAL, "%s%s: no such option", dashes,
 			 LENS_SHOW(name));
 }
@@ -204,6 +195,39 @@ static int check(const struct lens_args *a, struct lens_err *err)
 	return check_operands(a, err);
 }
 
+/* What --quantize, --scales, --block and --like say together. */
+static int quantizing(struct lens_args *a, struct lens_err *err)
+{
+	struct lens_plan_opts *p = &a->view.plan;
+	const char *without = a->scales ? "--scales" :
+			      p->block  ? "--block" :
+					  NULL;
+
+	if (!a->quantize && without)
+		return lens_fail(err, EINVAL, "%s: only with --quantize",
+				 without);
+	if (p->cast && !a->view.like)
+		return lens_fail(err, EINVAL, "--cast: only with --like");
+	if ((a->quantize || a->view.like) && !p->reverse)
+		return lens_fail(err, EINVAL, "%s: only with --reverse",
+				 a->quantize ? "--quantize" : "--like");
+	if (!a->quantize)
+		return 0;
+	p->quantize = a->scales    ? a->scales :
+		      a->view.like ? LENS_SCALES_LIKE :
+				     LENS_SCALES_AMAX;
+	if ((p->quantize == LENS_SCALES_LIKE) != (a->view.like != NULL))
+		return lens_fail(err, EINVAL,
+				 a->view.like ?
+					 "--like: its scales are taken, so "
+					 "--scales can only be like" :
+					 "--scales like: of which directory? "
+					 "--like says it");
+	if (p->block && p->quantize != LENS_SCALES_AMAX)
+		return lens_fail(err, EINVAL, "--block: only of --scales amax");
+	return 0;
+}
+
 static bool called_by_mount(const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
@@ -229,7 +253,7 @@ int lens_cli_parse(struct lens_args *a, int argc, char **argv,
 		return 0;
 	if (!a->command && without_command(a, err) < 0)
 		return -err->code;
-	return check(a, err);
+	return check(a, err) < 0 ? -err->code : quantizing(a, err);
 }
 
 void lens_cli_args_fini(struct lens_args *a)

@@ -44,6 +44,8 @@ struct lens_args {
 	struct lens_view_opts view;
 	const char **set; /* what view.plan.set points to */
 	unsigned jobs;
+	bool quantize;
+	enum lens_scales scales; /* --scales; LENS_SCALES_NONE: not given */
 	bool foreground, allow_other;
 	bool detail, source, json, ops, codecs, quiet;
 	bool help, version, list_commands, list_options;
@@ -101,6 +103,8 @@ const struct lens_option *lens_cli_option_letter(char letter);
 const struct lens_command *lens_cli_command_find(const char *name);
 /* setters.c: what options do. */
 int lens_cli_set_as(struct lens_args *a, const char *v, struct lens_err *err);
+int lens_cli_set_block(struct lens_args *a, const char *v,
+		       struct lens_err *err);
 int lens_cli_set_cache_compress(struct lens_args *a, const char *v,
 				struct lens_err *err);
 int lens_cli_set_cache_size(struct lens_args *a, const char *v,
@@ -110,8 +114,13 @@ int lens_cli_set_dtype(struct lens_args *a, const char *v,
 int lens_cli_set_exclude(struct lens_args *a, const char *v,
 			 struct lens_err *err);
 int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err);
+int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err);
+int lens_cli_set_quantize(struct lens_args *a, const char *v,
+			  struct lens_err *err);
 int lens_cli_set_recipe(struct lens_args *a, const char *v,
+			struct lens_err *err);
+int lens_cli_set_scales(struct lens_args *a, const char *v,
 			struct lens_err *err);
 int lens_cli_set_set(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_shard_size(struct lens_args *a, const char *v,

@@ -201,6 +201,12 @@ static int put(const struct converting *c, const struct job *j, int fd,
 	return 0;
 }
 
+static bool stopping(void *ctx)
+{
+	(void)ctx;
+	return stops != 0;
+}
+
 static int work(struct converting *c, const struct job *j, void *buf,
 		struct lens_err *err)
 {
@@ -210,6 +216,7 @@ static int work(struct converting *c, const struct job *j, void *buf,
 
 	if (stops)
 		return lens_fail(err, EINTR, "interrupted");
+	lens_cancel_set(stopping, NULL);
 	if (lens_dest_open(&c->dest, j->file, &fd, err) < 0)
 		return -err->code;
 	if (j->n && lens_tree_is_hole(c->v, t->ino, j->off, j->n))

@@ -111,6 +111,7 @@ int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err)
 				 "'%s' is not a number from 1 to 256",
 				 LENS_SHOW(v));
 	a->jobs = (unsigned)n;
+	a->view.plan.jobs = a->jobs;
 	return 0;
 }
 
@@ -137,4 +138,53 @@ int lens_cli_set_as(struct lens_args *a, const char *v, struct lens_err *err)
 		}
 	return lens_fail(err, EINVAL, "'%s' is not raw, npy or safetensors",
 			 LENS_SHOW(v));
+}
+
+int lens_cli_set_quantize(struct lens_args *a, const char *v,
+			  struct lens_err *err)
+{
+	if (strcmp(v, "fp8") != 0)
+		return lens_fail(err, EINVAL,
+				 "'%s' is not fp8, the only format that is "
+				 "written",
+				 LENS_SHOW(v));
+	a->quantize = true;
+	return 0;
+}
+
+int lens_cli_set_scales(struct lens_args *a, const char *v,
+			struct lens_err *err)
+{
+	static const char *const names[] = {
+		[LENS_SCALES_AMAX] = "amax",
+		[LENS_SCALES_UNIT] = "unit",
+		[LENS_SCALES_LIKE] = "like",
+	};
+
+	for (size_t i = LENS_SCALES_AMAX; i < LENS_ARRAY_SIZE(names); i++)
+		if (strcmp(v, names[i]) == 0) {
+			a->scales = (enum lens_scales)i;
+			return 0;
+		}
+	return lens_fail(err, EINVAL, "'%s' is not amax, unit or like",
+			 LENS_SHOW(v));
+}
+
+int lens_cli_set_block(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	if (strcmp(v, "128") != 0)
+		return lens_fail(err, EINVAL,
+				 "'%s' is not 128, the only block that readers "
+				 "of FP8 share",
+				 LENS_SHOW(v));
+	a->view.plan.block = 128;
+	return 0;
+}
+
+int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	if (!*v)
+		return lens_fail(err, EINVAL, "it needs a directory");
+	a->view.like = v;
+	return 0;
 }

@@ -39,7 +39,8 @@ static bool shows_below(const struct lens_session *s, const char *name)
 static int check_folders(const struct lens_session *s, const struct stat *st,
 			 struct lens_err *err)
 {
-	const struct lens_ckpt *ck = lens_view_ckpt(s->view);
+	const struct lens_ckpt *like = lens_view_like(s->view),
+			       *ck = like ? like : lens_view_ckpt(s->view);
 
 	for (size_t i = 0; i < lens_ckpt_extras(ck); i++) {
 		const struct lens_extra *x = lens_ckpt_extra(ck, i);
@@ -183,6 +184,12 @@ int lens_mount_guard(struct lens_session *s, struct lens_err *err)
 	if (lens_ckpt_uses_dev(lens_view_ckpt(s->view), s->dev))
 		return lens_fail(err, EDEADLK,
 				 "'%s': the source is inside the mount",
+				 LENS_SHOW(s->point));
+	if (lens_view_like(s->view) &&
+	    lens_ckpt_uses_dev(lens_view_like(s->view), s->dev))
+		return lens_fail(err, EDEADLK,
+				 "'%s': the directory of --like is inside the "
+				 "mount",
 				 LENS_SHOW(s->point));
 	return 0;
 }

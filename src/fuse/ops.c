@@ -82,8 +82,9 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->congestion_threshold = in_flight * 3 / 4;
 	conn->want &= ~unwanted;
 	conn->want |= conn->capable & FUSE_CAP_EXPLICIT_INVAL_DATA;
+	/* What takes long may be called off; all else is over before it is. */
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-	conn->no_interrupt = 1;
+	conn->no_interrupt = !s->cancels;
 #endif
 	s->free_folders = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	lens_keeper_running(s);
@@ -167,11 +168,19 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	void *buf = lens_fuse_buffer(size);
 	struct lens_err err;
 	size_t n;
+	int r;
 
 	if (!buf) {
 		reply_no_memory(req);
-	} else if (lens_tree_read(s->view, ino, (uint64_t)off, size, buf, &n,
-				  fi->fh, &err) < 0) {
+		return;
+	}
+	lens_cancel_set(s->cancels ? lens_fuse_is_unwanted : NULL, req);
+	r = lens_tree_read(s->view, ino, (uint64_t)off, size, buf, &n, fi->fh,
+			   &err);
+	lens_cancel_set(NULL, NULL);
+	if (r == -EINTR) {
+		(void)fuse_reply_err(req, EINTR);
+	} else if (r < 0) {
 		lens_fuse_report(&err);
 		(void)fuse_reply_err(req, EIO);
 	} else {

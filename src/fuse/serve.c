@@ -155,6 +155,8 @@ int lens_fuse_serve(const struct lens_view *v,
 	struct lens_session s = { .view = v,
 				  .opts = opts,
 				  .threads = thread_count(opts->threads),
+				  .cancels = lens_plan_makes_scales(
+					  lens_view_plan(v)),
 				  .uid = geteuid(),
 				  .gid = getegid(),
 				  .signals = -1 };

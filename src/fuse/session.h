@@ -20,6 +20,8 @@ struct lens_session {
 	const struct lens_mount_opts *opts;
 	struct fuse_session *fuse;
 	unsigned threads;
+	bool cancels; /* reads may take so long that it is worth asking whether
+			 their reader is still there */
 	bool free_folders; /* the kernel need not open them; set by init */
 	uid_t uid;
 	gid_t gid;
@@ -41,6 +43,10 @@ extern const struct fuse_lowlevel_ops lens_fuse_ops;
 /* buffer.c: the calling thread's own reply buffer, for @n bytes of at most
  * LENS_REQUEST, page aligned, used again for each request; NULL: no memory. */
 void *lens_fuse_buffer(size_t n);
+
+/* unwanted.c: does nobody wait for the answer to @req (a fuse_req_t) any more?
+ */
+bool lens_fuse_is_unwanted(void *req);
 
 /* report.c: log why a request failed; of one tensor at most once a minute. */
 void lens_fuse_report(const struct lens_err *err);

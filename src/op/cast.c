@@ -27,7 +27,8 @@ static int parse(const cJSON *value, struct lens_arena *arena,
 /* Cast goes through f32: only what f32 holds exactly may come in. */
 static bool castable(enum lens_dtype from, enum lens_dtype to)
 {
-	bool out = to == LENS_F32 || to == LENS_BF16 || to == LENS_F16;
+	bool out = to == LENS_F32 || to == LENS_BF16 || to == LENS_F16 ||
+		   to == LENS_F8_E4M3;
 
 	return out &&
 	       (from == LENS_F32 || from == LENS_BF16 || from == LENS_F16 ||

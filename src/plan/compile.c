@@ -93,7 +93,10 @@ static int open_codecs(struct lens_plan *p, struct lens_err *err)
 		if (c->parse(r->codecs[i].options, &p->arena, &p->codec[i],
 			     err) < 0)
 			return lens_wrap(err, "codec %s", c->name);
-		if (c->configure && lens_ckpt_config(p->ckpt) &&
+		/* A native tree is not decoded, whatever its config still says.
+		 */
+		if (p->in == LENS_HF && c->configure &&
+		    lens_ckpt_config(p->ckpt) &&
 		    c->configure(p->codec[i], lens_ckpt_config(p->ckpt), err) <
 			    0)
 			return -err->code;
@@ -343,16 +346,77 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 	return 0;
 }
 
-static int compile(struct lens_plan *p, const struct lens_plan_opts *opts,
-		   struct lens_notes *notes, struct lens_err *err)
+int lens_plan_pair(struct lens_plan *p, const struct lens_plan_opts *opts,
+		   struct lens_items *items, struct lens_err *err)
 {
-	LENS_CLEANUP(items_fini) struct lens_items items = { 0 }, made = { 0 };
-
 	if (lens_plan_params(p, opts, err) < 0 || check_method(p, err) < 0 ||
 	    open_codecs(p, err) < 0 || index_sources(p, err) < 0)
 		return -err->code;
 	drop_early(p);
-	if (pair(p, &items, err) < 0 || sort_out(p, &items, err) < 0)
+	return pair(p, items, err) < 0 || sort_out(p, items, err) < 0 ?
+		       -err->code :
+		       0;
+}
+
+/* What the options mean together. */
+static int check_opts(struct lens_plan *p, const struct lens_plan_opts *opts,
+		      struct lens_err *err)
+{
+	p->quantize = opts->quantize;
+	p->block = opts->block;
+	if ((opts->quantize || opts->like) && !opts->reverse)
+		return lens_fail(err, EINVAL, "%s: only with --reverse",
+				 opts->quantize ? "--quantize" : "--like");
+	if (!opts->quantize)
+		return 0;
+	if (!p->recipe->quantize)
+		return lens_fail(err, EOPNOTSUPP,
+				 "--quantize: recipe %s does not say which "
+				 "tensors are quantized",
+				 p->recipe->name);
+	if ((opts->quantize == LENS_SCALES_LIKE) != (opts->like != NULL))
+		return lens_fail(err, EINVAL,
+				 "--scales like and --like DIR go together "
+				 "when quantizing");
+	if (opts->block && opts->quantize != LENS_SCALES_AMAX)
+		return lens_fail(err, EINVAL, "--block: only of --scales amax");
+	p->maker = lens_maker_new(opts->jobs);
+	return p->maker ? 0 : lens_fail(err, ENOMEM, "no memory for scales");
+}
+
+/* The checkpoint to come out looking like, as the forward direction sees it:
+ * what belongs to what. */
+static int open_like(struct lens_plan *p, const struct lens_plan_opts *opts,
+		     struct lens_items *items, struct lens_err *err)
+{
+	const struct lens_plan_opts forward = { .n_set = opts->n_set,
+						.set = opts->set,
+						.dtype = LENS_DTYPE_INVALID };
+
+	if (!opts->like)
+		return 0;
+	p->like = calloc(1, sizeof(*p->like));
+	if (!p->like)
+		return lens_fail(err, ENOMEM, "no memory for a plan");
+	p->like->ckpt = opts->like;
+	p->like->recipe = p->recipe;
+	p->like->in = LENS_HF;
+	p->like->out = LENS_NATIVE;
+	if (lens_plan_pair(p->like, &forward, items, err) < 0)
+		return lens_wrap(err, "--like '%s'",
+				 LENS_SHOW(lens_ckpt_path(opts->like)));
+	return 0;
+}
+
+static int compile(struct lens_plan *p, const struct lens_plan_opts *opts,
+		   struct lens_notes *notes, struct lens_err *err)
+{
+	LENS_CLEANUP(items_fini)
+	struct lens_items items = { 0 }, made = { 0 }, like = { 0 };
+
+	if (check_opts(p, opts, err) < 0 ||
+	    open_like(p, opts, &like, err) < 0 ||
+	    lens_plan_pair(p, opts, &items, err) < 0)
 		return -err->code;
 	if (p->in == LENS_HF &&
 	    (rename_all(p, &items, err) < 0 || check_lone(p, &items, err) < 0 ||
@@ -362,7 +426,7 @@ static int compile(struct lens_plan *p, const struct lens_plan_opts *opts,
 	    (lens_plan_rules(p, &items, &made, err) < 0 ||
 	     rename_all(p, &made, err) < 0))
 		return -err->code;
-	return lens_plan_finish(p, &made, opts, notes, err);
+	return lens_plan_finish(p, &made, &like, opts, notes, err);
 }
 
 int lens_plan_compile(const struct lens_ckpt *ckpt,
@@ -390,6 +454,8 @@ void lens_plan_free(struct lens_plan *p)
 {
 	if (!p)
 		return;
+	lens_plan_free(p->like);
+	lens_maker_free(p->maker);
 	free(p->outs);
 	free(p->ways);
 	lens_map_fini(&p->by_key);

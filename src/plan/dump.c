@@ -46,6 +46,11 @@ bool lens_plan_dequantizes(const struct lens_plan *p)
 	return !p->recipe->keeps_config && p->recipe->n_codecs;
 }
 
+const struct lens_ckpt *lens_plan_like(const struct lens_plan *p)
+{
+	return p->like ? p->like->ckpt : NULL;
+}
+
 static void describe_producer(const struct lens_producer *q,
 			      struct lens_buf *out)
 {
@@ -53,6 +58,10 @@ static void describe_producer(const struct lens_producer *q,
 
 	if (q->kind == LENS_FILL) {
 		lens_buf_printf(out, "fill(%g)", q->fill);
+		return;
+	}
+	if (q->kind == LENS_SCALES) {
+		lens_buf_printf(out, "amax/448 of %s", LENS_SHOW(s->key));
 		return;
 	}
 	if (s->codec)
@@ -73,6 +82,9 @@ void lens_plan_describe(const struct lens_plan *p, size_t i,
 {
 	const struct lens_virtual *v = &p->outs[i].v;
 
+	if (p->outs[i].encoder)
+		lens_buf_printf(out, "quantize(%s) ",
+				p->outs[i].encoder->made_by ? "amax" : "like");
 	if (p->ways[i].ops)
 		lens_buf_printf(out, "%s ", p->ways[i].ops);
 	if (v->whole) {

@@ -85,6 +85,14 @@ static int make_fill(void *ctx, uint64_t e0, uint64_t e1, void *dst,
 	return 0;
 }
 
+static int make_scales(void *ctx, uint64_t e0, uint64_t e1, void *dst,
+		       struct lens_err *err)
+{
+	const struct job *j = ctx;
+
+	return lens_scales_read(j->p, j->o->v.whole->scales, e0, e1, dst, err);
+}
+
 /* How many of the first dimensions a companion of @s depends on. */
 static unsigned scaled_dims(const struct lens_stored *s)
 {
@@ -173,8 +181,9 @@ static int make_whole(void *ctx, uint64_t e0, uint64_t e1, void *dst,
 			n /= 2;
 			box = box_of(&j->o->v, e, e + n);
 		}
-		if (lens_ckpt_read(j->p->ckpt, s->weight, e * code,
-				   (size_t)(n * code), x->codes, err) < 0 ||
+		if (lens_ckpt_read(lens_stored_ckpt(j->p, s), s->weight,
+				   e * code, (size_t)(n * code), x->codes,
+				   err) < 0 ||
 		    lens_window_load(j->p, s, &box, x, w, err) < 0)
 			return -err->code;
 		decode_lines(j, w, e, e + n, (char *)dst + (e - e0) * j->es, x);
@@ -182,10 +191,9 @@ static int make_whole(void *ctx, uint64_t e0, uint64_t e1, void *dst,
 	return 0;
 }
 
-int lens_plan_read(const struct lens_plan *p, size_t i, uint64_t off, size_t n,
-		   void *buf, struct lens_err *err)
+int lens_out_read(const struct lens_plan *p, const struct lens_out *o,
+		  uint64_t off, size_t n, void *buf, struct lens_err *err)
 {
-	const struct lens_out *o = &p->outs[i];
 	const struct lens_producer *q = o->v.whole;
 	struct job j = { .p = p,
 			 .o = o,
@@ -195,12 +203,20 @@ int lens_plan_read(const struct lens_plan *p, size_t i, uint64_t off, size_t n,
 	if (!n)
 		return 0;
 	if (q && q->kind == LENS_STORED && !q->stored.codec && !q->n_steps)
-		r = lens_ckpt_read(p->ckpt, q->stored.weight, off, n, buf, err);
+		r = lens_ckpt_read(lens_stored_ckpt(p, &q->stored),
+				   q->stored.weight, off, n, buf, err);
 	else
 		r = lens_by_elements(j.es, off, n, buf,
-				     !q                   ? make_pieces :
-				     q->kind == LENS_FILL ? make_fill :
-							    make_whole,
+				     !q                     ? make_pieces :
+				     q->kind == LENS_FILL   ? make_fill :
+				     q->kind == LENS_SCALES ? make_scales :
+							      make_whole,
 				     &j, err);
 	return r < 0 ? lens_wrap(err, "tensor '%s'", LENS_SHOW(o->t.name)) : 0;
+}
+
+int lens_plan_read(const struct lens_plan *p, size_t i, uint64_t off, size_t n,
+		   void *buf, struct lens_err *err)
+{
+	return lens_out_read(p, &p->outs[i], off, n, buf, err);
 }

@@ -3,11 +3,9 @@
  * finish.c - the last stages: casts, fill, what is left out by --exclude; then
  * the outputs get their order, and names that collide are refused.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "plan/state.h"
 
 #include <errno.h>
-#include <pcre2.h>
 #include <stdio.h>
 
 static int cast_all(struct lens_plan *p, struct lens_items *items,
@@ -107,19 +105,28 @@ static bool is_companion(const struct lens_plan *p, const char *key)
 /* A key that the save should have, and no shard has, is the only trace of a
  * lost shard. */
 static int check_mapped(const struct lens_plan *p,
-			const struct lens_plan_opts *opts, struct lens_err *err)
+			const struct lens_plan_opts *opts,
+			struct lens_notes *notes, struct lens_err *err)
 {
-	for (size_t i = 0; !opts->exclude && i < lens_ckpt_mapped(p->ckpt);
-	     i++) {
+	const bool look = !opts->exclude && !p->like;
+
+	for (size_t i = 0; look && i < lens_ckpt_mapped(p->ckpt); i++) {
 		const char *key = lens_ckpt_mapped_key(p->ckpt, i);
 
-		if (lens_map_find(&p->by_key, key) == LENS_NONE &&
-		    !is_companion(p, key))
+		if (lens_map_find(&p->by_key, key) != LENS_NONE ||
+		    is_companion(p, key))
+			continue;
+		if (!opts->allow_missing)
 			return lens_fail(
 				err, EINVAL,
 				"tensor '%s' is in .hf_metadata's mapping and "
-				"in no shard: a shard may be lost",
+				"in no shard: a shard may be lost "
+				"(--allow-missing leaves it out)",
 				LENS_SHOW(key));
+		lens_note(notes,
+			  "tensor '%s' is in .hf_metadata's mapping and in no "
+			  "shard; it is left out",
+			  LENS_SHOW(key));
 	}
 	return 0;
 }
@@ -197,62 +204,25 @@ static int fill_all(struct lens_plan *p, struct lens_items *items,
 	return 0;
 }
 
-static int compile_regex(const char *text, pcre2_code **ret,
-			 struct lens_err *err)
-{
-	PCRE2_SIZE at;
-	int code;
-
-	*ret = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-			     PCRE2_UTF | PCRE2_ANCHORED, &code, &at, NULL);
-	if (*ret)
-		return 0;
-	{
-		PCRE2_UCHAR why[160];
-
-		(void)pcre2_get_error_message(code, why, sizeof(why));
-		return lens_fail(err, EINVAL,
-				 "--exclude: '%s' is no regular expression: %s "
-				 "(at character %zu)",
-				 LENS_SHOW(text), (const char *)why,
-				 (size_t)at + 1);
-	}
-}
-
 /* Keys of the view that --exclude matches at their start are left out. */
-static int exclude(const struct lens_plan *p, struct lens_items *items,
-		   const char *text, struct lens_err *err)
+static int exclude(struct lens_items *items, const char *text,
+		   struct lens_err *err)
 {
-	pcre2_match_data *data;
-	pcre2_code *re;
+	LENS_CLEANUP(lens_excluder_freep) struct lens_excluder *x = NULL;
 	size_t kept = 0;
-	int r = 0;
 
-	(void)p;
-	if (!text)
-		return 0;
-	if (compile_regex(text, &re, err) < 0)
+	if (lens_excluder_new(text, &x, err) < 0)
 		return -err->code;
-	data = pcre2_match_data_create(1, NULL);
-	for (size_t i = 0; data && i < items->n; i++) {
-		r = pcre2_match(re, (PCRE2_SPTR)items->v[i].key,
-				PCRE2_ZERO_TERMINATED, 0, 0, data, NULL);
-		if (r < 0 && r != PCRE2_ERROR_NOMATCH)
-			break;
-		if (r == PCRE2_ERROR_NOMATCH)
+	for (size_t i = 0; i < items->n; i++) {
+		const int r = lens_excludes(x, items->v[i].key, err);
+
+		if (r < 0)
+			return r;
+		if (!r)
 			items->v[kept++] = items->v[i];
-		r = 0;
 	}
-	if (data && !r)
-		items->n = kept;
-	pcre2_code_free(re);
-	if (!data)
-		return lens_fail(err, ENOMEM, "no memory for --exclude");
-	pcre2_match_data_free(data);
-	return r ? lens_fail(err, EINVAL,
-			     "--exclude: '%s' takes too long on a key",
-			     LENS_SHOW(text)) :
-		   0;
+	items->n = kept;
+	return 0;
 }
 
 static int by_natural_key(const void *a, const void *b)
@@ -280,7 +250,7 @@ static int size_of(const struct lens_virtual *v, uint64_t *ret,
  * them. */
 static int check_pieces(const struct lens_virtual *v, struct lens_err *err)
 {
-	if (v->whole && (v->whole->kind == LENS_FILL ||
+	if (v->whole && (v->whole->kind != LENS_STORED ||
 			 (!v->whole->stored.codec && !v->whole->n_steps)))
 		return 0;
 	if (v->rank > LENS_DIMS)
@@ -304,14 +274,15 @@ static int check_pieces(const struct lens_virtual *v, struct lens_err *err)
 }
 
 /* How panels of @v are made, if it has any. */
-static void choose_way(const struct lens_virtual *v, struct lens_way *w)
+static void choose_way(const struct lens_out *o, struct lens_way *w)
 {
+	const struct lens_virtual *v = &o->v;
 	const unsigned es = lens_dtype_bits(v->dtype) / 8;
 	unsigned code = 0;
-	bool coded = !v->whole && v->rank >= 2;
+	bool coded = !o->encoder;
 
 	w->elem = es;
-	if (!coded)
+	if (v->whole || v->rank < 2)
 		return;
 	for (size_t i = 0; i < v->n_pieces; i++) {
 		const struct lens_piece *q = &v->pieces[i];
@@ -358,12 +329,13 @@ static int add_output(struct lens_plan *p, const struct lens_item *item,
 		       .rank = item->v.rank,
 		       .shape = item->v.shape },
 		.v = item->v,
+		.encoder = item->encoder,
 	};
 	if (size_of(&item->v, &o->t.size, err) < 0 ||
 	    check_pieces(&item->v, err) < 0)
 		return lens_wrap(err, "tensor '%s'", LENS_SHOW(item->v.key));
 	p->ways[p->n].ops = item->ops;
-	choose_way(&item->v, &p->ways[p->n]);
+	choose_way(o, &p->ways[p->n]);
 	p->n++;
 	for (size_t i = 0; i < item->n_src; i++)
 		if (!p->fates[item->src[i]].into)
@@ -394,7 +366,9 @@ static void warn(const struct lens_plan *p, struct lens_notes *notes)
 	const char *first = NULL;
 	size_t n = 0;
 
-	for (size_t i = 0; lens_plan_dequantizes(p) && i < p->n; i++)
+	for (size_t i = 0;
+	     lens_plan_dequantizes(p) && !p->quantize && !p->like && i < p->n;
+	     i++)
 		if (p->outs[i].t.dtype == LENS_F8_E4M3) {
 			if (!n++)
 				first = p->outs[i].t.name;
@@ -412,12 +386,16 @@ static void warn(const struct lens_plan *p, struct lens_notes *notes)
 }
 
 int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
+		     const struct lens_items *like,
 		     const struct lens_plan_opts *opts,
 		     struct lens_notes *notes, struct lens_err *err)
 {
 	if (cast_all(p, items, err) < 0 || fill_all(p, items, err) < 0 ||
 	    restore_dtypes(p, items, notes, err) < 0 ||
-	    exclude(p, items, opts->exclude, err) < 0)
+	    exclude(items, opts->exclude, err) < 0 ||
+	    (p->like     ? lens_plan_liken(p, items, like, opts, notes, err) :
+	     p->quantize ? lens_plan_quantize(p, items, opts, notes, err) :
+			   0) < 0)
 		return -err->code;
 	qsort(items->v, items->n, sizeof(*items->v), by_natural_key);
 	p->outs = calloc(items->n ? items->n : 1, sizeof(*p->outs));
@@ -428,7 +406,8 @@ int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
 	for (size_t i = 0; i < items->n; i++)
 		if (add_output(p, &items->v[i], err) < 0)
 			return -err->code;
-	if (check_mapped(p, opts, err) < 0)
+	if (check_mapped(p, opts, notes, err) < 0 ||
+	    lens_plan_check_exact(p, items, opts, err) < 0)
 		return -err->code;
 	settle_fates(p);
 	warn(p, notes);

@@ -91,8 +91,8 @@ int lens_window_load(const struct lens_plan *p, const struct lens_stored *s,
 
 		companion_box(&s->companion[i], box, &b);
 		n = box_size(&b, t->rank);
-		if (lens_ckpt_read_box(p->ckpt, t, b.origin, b.count, x->raw,
-				       err) < 0)
+		if (lens_ckpt_read_box(lens_stored_ckpt(p, s), t, b.origin,
+				       b.count, x->raw, err) < 0)
 			return -err->code;
 		(void)lens_to_f32(t->dtype, x->window + used, x->raw,
 				  (size_t)n);

@@ -7,6 +7,55 @@
 
 #include "lens/plan.h"
 
+#include <stdatomic.h>
+
+/*
+ * encode.c, reduce.c: codes are q = e4m3(f32(value) / scale).  The scale of
+ * index i is the one at sum(i[d] / div[d] * stride[d]).
+ */
+struct lens_encoder {
+	enum lens_dtype from; /* of the values */
+	unsigned rank;
+	uint64_t div[LENS_DIMS], stride[LENS_DIMS];
+	size_t n;
+	float *scale;                   /* [n], once they are there */
+	struct lens_reduction *made_by; /* NULL: they were there from the
+					   beginning, and values are checked */
+};
+
+/* Scales that are made of the values: of each unit (an expert; else all) when
+ * one of its codes or scales is first wanted. */
+struct lens_reduction {
+	struct lens_out values; /* in the order in which they are read best */
+	bool turned;            /* its rows are the columns of the codes */
+	size_t units, matrices; /* of a unit: matrices / units */
+	uint64_t rows, cols;    /* of a matrix of values */
+	uint64_t block;         /* 0: one scale a unit */
+	uint64_t grid[2];       /* else: blocks in rows and columns */
+	_Atomic uint8_t *state; /* of each unit */
+};
+
+/* What makes scales, one batch at a time on all threads; behind a lock. */
+struct lens_maker;
+struct lens_maker *lens_maker_new(unsigned jobs);
+void lens_maker_free(struct lens_maker *m); /* NULL is fine */
+/* See that the scales of units [u0, u1) are there. EDOM: a value is NaN or
+ * infinite. EINTR: nobody wants them any more. */
+int lens_scales_make(const struct lens_plan *p, const struct lens_encoder *e,
+		     size_t u0, size_t u1, struct lens_err *err);
+/* That the codes of a matrix, or scales [e0, e1), need. */
+int lens_scales_for(const struct lens_plan *p, const struct lens_out *o,
+		    const uint64_t *outer, struct lens_err *err);
+int lens_scales_read(const struct lens_plan *p, const struct lens_encoder *e,
+		     uint64_t e0, uint64_t e1, void *dst, struct lens_err *err);
+/* Codes of @n values along the last dimension, the first at index @at; false if
+ * they should not have been NaN or infinite. */
+bool lens_encode(const struct lens_encoder *e, const uint64_t *at,
+		 const void *values, size_t n, uint8_t *dst);
+/* An encoder for values like @v, n scales to come; NULL: no memory. */
+struct lens_encoder *lens_encoder_new(struct lens_plan *p,
+				      const struct lens_virtual *v, size_t n);
+
 /* How an output is best made; next to each lens_out. */
 struct lens_way {
 	const char *ops; /* of its rule: "transpose[1,2]"; NULL: none */
@@ -30,15 +79,23 @@ struct lens_plan {
 	struct lens_key_fate
 		*fates;          /* in the order of the checkpoint's tensors */
 	struct lens_map sources; /* name to index of the checkpoint's tensors */
+	enum lens_scales quantize;
+	uint64_t block;
+	struct lens_maker *maker; /* NULL: nothing is quantized by it */
+	struct lens_plan *like;   /* of opts->like, paired with its companions;
+				     NULL: none */
 };
 
 /* A tensor on its way through the stages. */
 struct lens_item {
 	const char *key;
 	struct lens_virtual v;
-	const char *ops; /* as in lens_way */
-	uint32_t *src;   /* the source tensors it is made of */
+	const struct lens_encoder *encoder; /* as in lens_out */
+	const char *ops;                    /* as in lens_way */
+	uint32_t *src; /* the source tensors it is made of */
 	size_t n_src;
+	const struct lens_virtual *exact; /* its values must be all of these;
+					     NULL: need not */
 };
 struct lens_items {
 	size_t n, room;
@@ -64,8 +121,53 @@ int lens_plan_rules(struct lens_plan *p, const struct lens_items *in,
 /* finish.c: casts, fill, exclude, order, names that collide; then the plan's
  * outputs are there. */
 int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
+		     const struct lens_items *like,
 		     const struct lens_plan_opts *opts,
 		     struct lens_notes *notes, struct lens_err *err);
+
+/* compile.c: drop what is dropped unread, and pair tensors with their
+ * companions: what is left is added to @items. */
+int lens_plan_pair(struct lens_plan *p, const struct lens_plan_opts *opts,
+		   struct lens_items *items, struct lens_err *err);
+
+/* exclude.c: a regular expression at the start of keys. */
+struct lens_excluder;
+/* *ret NULL where @text is. */
+int lens_excluder_new(const char *text, struct lens_excluder **ret,
+		      struct lens_err *err);
+void lens_excluder_free(struct lens_excluder *x); /* NULL is fine */
+LENS_DEFINE_CLEANUP(struct lens_excluder *, lens_excluder_free)
+/* 1 it matches, 0 not (@x NULL, too), negative. */
+int lens_excludes(const struct lens_excluder *x, const char *key,
+		  struct lens_err *err);
+
+/* quantize.c: codes and scales instead of weights. */
+int lens_plan_quantize(struct lens_plan *p, struct lens_items *items,
+		       const struct lens_plan_opts *opts,
+		       struct lens_notes *notes, struct lens_err *err);
+/* Make @item codes with @encoder. */
+int lens_quantize_item(struct lens_plan *p, struct lens_item *item,
+		       const struct lens_encoder *encoder,
+		       struct lens_err *err);
+/* Leave @item out; a note if it holds more than what the recipe fills in. */
+int lens_leave_out(struct lens_plan *p, const struct lens_item *item,
+		   const char *why, struct lens_notes *notes,
+		   struct lens_err *err);
+/* like.c */
+/* @like: the tensors of the other checkpoint that are no companions. */
+int lens_plan_liken(struct lens_plan *p, struct lens_items *items,
+		    const struct lens_items *like,
+		    const struct lens_plan_opts *opts, struct lens_notes *notes,
+		    struct lens_err *err);
+/* Is every output the same as its @exact? */
+int lens_plan_check_exact(const struct lens_plan *p,
+			  const struct lens_items *items,
+			  const struct lens_plan_opts *opts,
+			  struct lens_err *err);
+
+/* eval.c: bytes of @o, which need not be one of the plan's. */
+int lens_out_read(const struct lens_plan *p, const struct lens_out *o,
+		  uint64_t off, size_t n, void *buf, struct lens_err *err);
 
 /* What a thread makes tensors with; about 1 MiB, made once a thread. */
 #define LENS_CODES (512u << 10) /* bytes read at once */
@@ -79,7 +181,14 @@ struct lens_scratch {
 	float window[LENS_WINDOW];
 	unsigned char raw[LENS_WINDOW * 4];
 	unsigned char line[2][LENS_LINE * 8];
+	unsigned char values[LENS_LINE * 8]; /* to be encoded */
 };
+/* Whose tensors @s is of. */
+static inline const struct lens_ckpt *
+lens_stored_ckpt(const struct lens_plan *p, const struct lens_stored *s)
+{
+	return s->ckpt ? s->ckpt : p->ckpt;
+}
 struct lens_scratch *lens_plan_scratch(struct lens_err *err);
 
 /* A box of a stored tensor's logical indexes. */

@@ -21,6 +21,7 @@ struct work {
 	unsigned es;   /* bytes of an element in dst */
 	bool coded;
 	struct lens_scratch *x;
+	bool *unfit; /* set: a value that can't be encoded */
 };
 
 /* Index range of piece dimension @d inside [lo, hi): first and how many. */
@@ -148,6 +149,29 @@ static unsigned char *place(const struct work *w, const struct lens_tile *t,
 	return w->dst + row * w->stride + col * w->es;
 }
 
+/* Values [kb, kb + n) of a tile's row become codes where they go. */
+static void encode(const struct work *w, const struct lens_tile *t, uint64_t ka,
+		   uint64_t kb, const void *values, size_t n)
+{
+	const struct lens_encoder *e = w->o->encoder;
+	const struct lens_piece *q = t->piece;
+	const unsigned b = w->o->v.rank - 1;
+	const size_t es = lens_dtype_bits(e->from) / 8;
+	const size_t run = q->step[b] == 1 ? n : 1;
+	uint64_t at[LENS_DIMS];
+
+	memcpy(at, w->slab->outer, sizeof(at));
+	if (b)
+		at[b - 1] =
+			q->origin[b - 1] + q->step[b - 1] * (t->k0[b - 1] + ka);
+	for (size_t i = 0; i < n; i += run) {
+		at[b] = q->origin[b] + q->step[b] * (t->k0[b] + kb + i);
+		if (!lens_encode(e, at, (const char *)values + i * es, run,
+				 place(w, t, ka, kb + i)))
+			*w->unfit = true;
+	}
+}
+
 static void fill_tile(const struct work *w, const struct lens_tile *t)
 {
 	const unsigned rank = w->o->v.rank;
@@ -167,7 +191,10 @@ static void fill_tile(const struct work *w, const struct lens_tile *t)
 	}
 	for (uint64_t r = 0; r < rows; r++)
 		for (uint64_t c = 0; c < cols; c++)
-			memcpy(place(w, t, r, c), one, w->es);
+			if (w->o->encoder)
+				encode(w, t, r, c, one, 1);
+			else
+				memcpy(place(w, t, r, c), one, w->es);
 }
 
 /* Read the tile's codes densely: only its own, also where the source is stepped
@@ -188,8 +215,9 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 		stepped |= n[j] > 1 && q->src_step[j] != 1;
 	}
 	if (!stepped)
-		return lens_ckpt_read_box(w->p->ckpt, s->weight, box->origin,
-					  box->count, w->x->codes, err);
+		return lens_ckpt_read_box(lens_stored_ckpt(w->p, s), s->weight,
+					  box->origin, box->count, w->x->codes,
+					  err);
 	/* Element by element; nothing that is in wide use comes here. */
 	for (;;) {
 		unsigned j = s->rank;
@@ -200,14 +228,42 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 				k[i] * (q->by[i] < 0 ? 0 : q->src_step[i]);
 			one.count[i] = 1;
 		}
-		if (lens_ckpt_read_box(w->p->ckpt, s->weight, one.origin,
-				       one.count, w->x->codes + done, err) < 0)
+		if (lens_ckpt_read_box(lens_stored_ckpt(w->p, s), s->weight,
+				       one.origin, one.count,
+				       w->x->codes + done, err) < 0)
 			return -err->code;
 		done += code;
 		while (j-- > 0 && ++k[j] == n[j])
 			k[j] = 0;
 		if (j == UINT32_MAX)
 			return 0;
+	}
+}
+
+/* As put_row(), where values become codes once more. */
+static void encode_row(const struct work *w, const struct lens_tile *t,
+		       const struct lens_window *win, const void *codes,
+		       const uint64_t *at, int dim, uint64_t ka)
+{
+	const struct lens_piece *q = t->piece;
+	const unsigned code = lens_stored_code_size(&q->from->stored);
+	const uint64_t step = dim < 0 ? 0 : q->src_step[dim];
+	const unsigned d = dim < 0 ? 0 : (unsigned)dim;
+	const size_t n = (size_t)t->kn[w->o->v.rank - 1];
+	uint64_t here[LENS_DIMS];
+
+	memcpy(here, at, sizeof(here));
+	for (size_t i = 0, m; i < n; i += m) {
+		const void *values = (const char *)codes + i * code;
+
+		m = n - i < LENS_LINE ? n - i : LENS_LINE;
+		here[d] = at[d] + i * step;
+		if (q->from->stored.codec || q->from->n_steps) {
+			lens_line(q->from, win, values, here, d, step, m,
+				  w->x->values, w->x);
+			values = w->x->values;
+		}
+		encode(w, t, ka, i, values, m);
 	}
 }
 
@@ -224,6 +280,10 @@ static void put_row(const struct work *w, const struct lens_tile *t,
 	const size_t n = (size_t)t->kn[b];
 	uint64_t here[LENS_DIMS];
 
+	if (w->o->encoder) {
+		encode_row(w, t, win, codes, at, dim, ka);
+		return;
+	}
 	if (q->step[b] == 1) {
 		lens_line(q->from, win, codes, at, d, step, n,
 			  place(w, t, ka, 0), w->x);
@@ -247,7 +307,8 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 	const int ja = driven(q, (int)rank - 2), jb = driven(q, (int)rank - 1);
 	const uint64_t rows = rank >= 2 ? t->kn[rank - 2] : 1,
 		       cols = t->kn[rank - 1];
-	const bool plain = !q->from->stored.codec && !q->from->n_steps;
+	const bool plain =
+		!q->from->stored.codec && !q->from->n_steps && !w->o->encoder;
 	const bool turned = lens_tile_turned(q, rank) && rows > 1 && cols > 1;
 	const struct lens_box box = lens_tile_box(t);
 	struct lens_window win[LENS_COMPANIONS];
@@ -287,7 +348,8 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 static bool fits(const struct work *w, const struct lens_tile *t, bool turned)
 {
 	const struct lens_producer *from = t->piece->from;
-	const bool direct = w->coded || (!from->stored.codec && !from->n_steps);
+	const bool direct = w->coded || (!from->stored.codec &&
+					 !from->n_steps && !w->o->encoder);
 	uint64_t n = lens_stored_code_size(&from->stored);
 	struct lens_box box;
 
@@ -333,6 +395,7 @@ int lens_slab_make(const struct lens_plan *p, const struct lens_out *o,
 		   const struct lens_slab *slab, void *dst, size_t stride,
 		   bool coded, struct lens_err *err)
 {
+	bool unfit = false;
 	struct work w = {
 		.p = p,
 		.o = o,
@@ -342,9 +405,10 @@ int lens_slab_make(const struct lens_plan *p, const struct lens_out *o,
 		.es = lens_dtype_bits(o->v.dtype) / 8,
 		.coded = coded,
 		.x = lens_plan_scratch(err),
+		.unfit = &unfit,
 	};
 
-	if (!w.x)
+	if (!w.x || (o->encoder && lens_scales_for(p, o, slab->outer, err) < 0))
 		return -err->code;
 	if (coded)
 		w.es = lens_stored_code_size(&o->v.pieces[0].from->stored);
@@ -355,6 +419,10 @@ int lens_slab_make(const struct lens_plan *p, const struct lens_out *o,
 		    split_tile(&w, &t, err) < 0)
 			return -err->code;
 	}
+	if (unfit)
+		return lens_fail(err, EDOM,
+				 "it holds NaN or infinity, and FP8 with a "
+				 "scale can't");
 	return 0;
 }
 

@@ -324,9 +324,9 @@ static int parse_frame(struct parser *p, const cJSON *root,
 static int parse_all(struct parser *p, const cJSON *root, struct lens_err *err)
 {
 	static const char *const allowed[] = {
-		"lens-recipe", "name", "summary", "detect", "params",
-		"config",      "drop", "codecs",  "names",  "rules",
-		"casts",       "fill", NULL
+		"lens-recipe", "name", "summary",  "detect", "params",
+		"config",      "drop", "codecs",   "names",  "rules",
+		"casts",       "fill", "quantize", NULL
 	};
 
 	if (lens_parser_object(p, root, allowed, err) < 0 ||
@@ -347,7 +347,10 @@ static int parse_all(struct parser *p, const cJSON *root, struct lens_err *err)
 	    lens_parse_casts(p, cJSON_GetObjectItemCaseSensitive(root, "casts"),
 			     err) < 0 ||
 	    lens_parse_fills(p, cJSON_GetObjectItemCaseSensitive(root, "fill"),
-			     err) < 0)
+			     err) < 0 ||
+	    lens_parse_quantize(
+		    p, cJSON_GetObjectItemCaseSensitive(root, "quantize"),
+		    err) < 0)
 		return lens_parser_place(p, err);
 	return 0;
 }

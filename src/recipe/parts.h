@@ -51,5 +51,8 @@ int lens_parse_names(struct parser *p, const cJSON *item, struct lens_err *err);
 int lens_parse_rules(struct parser *p, const cJSON *item, struct lens_err *err);
 int lens_parse_casts(struct parser *p, const cJSON *item, struct lens_err *err);
 int lens_parse_fills(struct parser *p, const cJSON *item, struct lens_err *err);
+/* quantize.c */
+int lens_parse_quantize(struct parser *p, const cJSON *item,
+			struct lens_err *err);
 
 #endif

@@ -131,6 +131,7 @@ static int find_weights(struct opening *o, const struct lens_ckpt_opts *opts,
 				", which does not name it: loaders disagree "
 				"on which counts; remove one");
 		ck->index_metadata = lens_steal(&o->index.metadata);
+		ck->index_size = n;
 	} else if (!there(ck->dir, single)) {
 		if (opts->saves && lens_save_find(ck, err) < 0)
 			return -err->code;
@@ -152,6 +153,8 @@ static int find_weights(struct opening *o, const struct lens_ckpt_opts *opts,
 		if (!ck->shards[i].file.name)
 			return lens_fail(err, ENOMEM, "no memory for a name");
 	}
+	if (opts->keep_index)
+		ck->index_text = lens_steal(&text);
 	return 0;
 }
 
@@ -442,6 +445,7 @@ void lens_ckpt_close(struct lens_ckpt *ck)
 	cJSON_Delete(ck->config);
 	cJSON_Delete(ck->index_metadata);
 	free(ck->config_text);
+	free(ck->index_text);
 	free(ck->path);
 	if (ck->beside >= 0 && ck->beside != ck->dir)
 		close(ck->beside);
@@ -496,6 +500,28 @@ const cJSON *lens_ckpt_config(const struct lens_ckpt *ck)
 const cJSON *lens_ckpt_index_metadata(const struct lens_ckpt *ck)
 {
 	return ck->index_metadata;
+}
+
+const char *lens_ckpt_index_text(const struct lens_ckpt *ck, size_t *n)
+{
+	*n = ck->index_text ? ck->index_size : 0;
+	return ck->index_text;
+}
+
+int lens_ckpt_head(const struct lens_ckpt *ck, size_t i, struct lens_buf *ret,
+		   size_t *n, struct lens_err *err)
+{
+	const struct lens_shard *s = &ck->shards[i];
+	lens_autofree char *head = malloc((size_t)s->data);
+
+	if (!head)
+		return lens_fail(err, ENOMEM, "no memory for a header");
+	if (read_at(s, 0, head, (size_t)s->data, err) < 0)
+		return lens_wrap(err, "'%s'", LENS_SHOW(s->file.name));
+	lens_buf_add(ret, head, (size_t)s->data);
+	*n = s->n;
+	return ret->failed ? lens_fail(err, ENOMEM, "no memory for a header") :
+			     0;
 }
 
 size_t lens_ckpt_extras(const struct lens_ckpt *ck)

@@ -46,6 +46,8 @@ struct lens_ckpt {
 	size_t config_size;
 	cJSON *config;
 	cJSON *index_metadata;
+	char *index_text; /* where it is kept */
+	size_t index_size;
 	struct lens_extra *extras;
 	size_t n_extras;
 	struct timespec mtime;

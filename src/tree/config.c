@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.c - a config.json that no longer claims to be quantized.
+ * config.c - a config.json that no longer claims to be quantized, or claims
+ * what is true.
  *
  * Members are cut out of the text and nothing else is touched.  The text
  * passed the gate: it is well formed and no deeper than 128, so that nothing
@@ -16,6 +17,9 @@ static const char *const cut_names[] = {
 struct cutter {
 	const char *p, *end; /* what is still to be looked at */
 	const char *kept;    /* the text from here on is not in @out yet */
+	const char *place;   /* the member whose value becomes @put; NULL: none
+			      */
+	const struct lens_buf *put;
 	struct lens_buf *out;
 };
 
@@ -95,7 +99,8 @@ static void object(struct cutter *c)
 	skip_space(c);
 	while (c->p < c->end && *c->p != '}') {
 		const char *name = c->p, *end;
-		bool gone = is_cut(name);
+		const bool here = name == c->place;
+		const bool gone = is_cut(name) && !here;
 		struct cutter sub;
 
 		skip_string(c);
@@ -103,11 +108,17 @@ static void object(struct cutter *c)
 		c->p++; /* the colon */
 		skip_space(c);
 		sub = *c;
-		if (gone) /* what would be cut in it goes with it */
+		if (gone || here) /* what would be cut in it goes with it */
 			sub.out = &nowhere;
+		if (here)
+			lens_buf_add(c->out, c->kept, (size_t)(c->p - c->kept));
 		value(&sub);
 		c->p = sub.p;
-		if (!gone)
+		if (here)
+			lens_buf_add(c->out, c->put->data, c->put->n);
+		if (here)
+			c->kept = c->p;
+		else if (!gone)
 			c->kept = sub.kept;
 		end = c->p;
 		skip_space(c);
@@ -161,4 +172,72 @@ void lens_config_cut(const char *text, size_t n, struct lens_buf *out)
 	skip_space(&c);
 	value(&c);
 	lens_buf_add(out, c.kept, (size_t)(c.end - c.kept));
+}
+
+/* Where the member that says how a checkpoint is quantized is: at the top, or
+ * in a nested config; its name in @text. NULL: nowhere. */
+static const char *find_place(const char *text, size_t n, bool *nested)
+{
+	static const char *const paths[] = {
+		"quantization_config", "text_config.quantization_config"
+	};
+	size_t begin, end;
+
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(paths); i++)
+		if (lens_json_span(text, n, paths[i], &begin, &end) == 0) {
+			*nested = i > 0;
+			return text + begin;
+		}
+	return NULL;
+}
+
+/* The last member of the outer object, in a text that is cut already. */
+static void insert(const struct lens_buf *cut, const struct lens_buf *put,
+		   struct lens_buf *out)
+{
+	const char *text = cut->data;
+	size_t end = cut->n, last;
+	bool lines = memchr(text, '\n', cut->n) != NULL;
+
+	while (text[end - 1] != '}')
+		end--;
+	last = end - 1;
+	while (is_space(text[last - 1]))
+		last--;
+	lens_buf_add(out, text, last);
+	lens_buf_printf(out, "%s%s\"quantization_config\": ",
+			text[last - 1] == '{' ? "" : ",",
+			lines                 ? "\n  " :
+			text[last - 1] == '{' ? "" :
+						" ");
+	lens_buf_add(out, put->data, put->n);
+	if (lines && memchr(text + last, '\n', end - last) == NULL)
+		lens_buf_puts(out, "\n");
+	lens_buf_add(out, text + last, cut->n - last);
+}
+
+void lens_config_put(const char *text, size_t n,
+		     void (*put)(void *ctx, unsigned indent,
+				 struct lens_buf *out),
+		     void *ctx, struct lens_buf *out)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf cut = { 0 }, new = { 0 };
+	bool nested = false;
+	struct cutter c = { .p = text,
+			    .end = text + n,
+			    .kept = text,
+			    .place = find_place(text, n, &nested),
+			    .put = &new,
+			    .out = &cut };
+
+	put(ctx, nested ? 4 : 2, &new);
+	skip_space(&c);
+	value(&c);
+	lens_buf_add(&cut, c.kept, (size_t)(c.end - c.kept));
+	if (cut.failed || new.failed)
+		out->failed = true;
+	else if (c.place)
+		lens_buf_add(out, cut.data, cut.n);
+	else
+		insert(&cut, &new, out);
 }

@@ -73,14 +73,53 @@ static size_t split_as_mapped(const struct lens_plan *plan, size_t n,
 	return used;
 }
 
-static void name_file(const struct lens_layout *l, struct lens_weight *w,
-		      size_t number, size_t of)
+/*
+ * The files of the checkpoint that the view is to look like; those that would
+ * be empty are left out.  Which of its files each is, is in @number.
+ */
+static size_t split_as_like(const struct lens_layout *l,
+			    const struct lens_plan *plan, size_t n,
+			    uint32_t *file, uint32_t *number)
 {
-	if (!l->mapped && of == 1)
-		(void)strcpy(w->name, "model.safetensors");
+	const size_t files = lens_ckpt_files(l->like);
+	uint32_t used = 0;
+
+	for (size_t f = 0; f < files; f++)
+		number[f] = LENS_NONE;
+	for (size_t i = 0; i < n; i++) {
+		const char *key = lens_plan_at(plan, i)->t.name;
+
+		file[i] = lens_ckpt_find(l->like, key)->chunks[0].file;
+		number[file[i]] = 0;
+	}
+	for (size_t f = 0; f < files; f++)
+		number[f] = number[f] == 0 ? used++ : LENS_NONE;
+	for (size_t i = 0; i < n; i++)
+		file[i] = number[file[i]];
+	for (size_t f = 0; f < files; f++)
+		if (number[f] != LENS_NONE)
+			number[number[f]] = (uint32_t)f;
+	return used;
+}
+
+/* The name of file @f; false: no memory. */
+static bool name_file(const struct lens_layout *l, size_t f,
+		      const uint32_t *number)
+{
+	struct lens_weight *w = &l->files[f];
+	const size_t of = l->mapped ? l->mapped : l->n_files;
+	int r = 0;
+
+	if (l->like)
+		w->name = strdup(lens_ckpt_file(l->like, number[f])->name);
+	else if (!l->mapped && of == 1)
+		w->name = strdup("model.safetensors");
 	else
-		(void)snprintf(w->name, sizeof(w->name),
-			       "model-%05zu-of-%05zu.safetensors", number, of);
+		r = asprintf(&w->name, "model-%05zu-of-%05zu.safetensors",
+			     l->mapped ? number[f] : f + 1, of);
+	if (r < 0)
+		w->name = NULL;
+	return w->name != NULL;
 }
 
 /* Cut the one array of outputs, now by file, into the files' own. */
@@ -101,8 +140,8 @@ static int deal(struct lens_layout *l, const uint32_t *file,
 		w->begin = l->begin + (at - l->order);
 		at += w->n;
 		w->n = 0;
-		name_file(l, w, l->mapped ? number[f] : f + 1,
-			  l->mapped ? l->mapped : l->n_files);
+		if (!name_file(l, f, number))
+			return lens_fail(err, ENOMEM, "no memory for the view");
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct lens_weight *w = &l->files[file[i]];
@@ -110,6 +149,18 @@ static int deal(struct lens_layout *l, const uint32_t *file,
 		w->order[w->n++] = (uint32_t)i;
 	}
 	return 0;
+}
+
+/* The index of the checkpoint that the view is like: its very bytes, if all of
+ * its tensors are here.  False: the view's own is needed. */
+static bool copy_index(struct lens_layout *l, size_t n)
+{
+	size_t size;
+	const char *text = lens_ckpt_index_text(l->like, &size);
+
+	if (text && n == lens_ckpt_count(l->like))
+		lens_buf_add(&l->index, text, size);
+	return !text || l->index.n;
 }
 
 /* The text that json.dumps(indent=2) makes; w->order is still the plan's. */
@@ -128,11 +179,65 @@ static void write_index(struct lens_layout *l, const struct lens_plan *plan)
 
 			lens_buf_printf(b, "%s\n    ", before);
 			lens_json_quote(b, lens_plan_at(plan, i)->t.name, true);
-			lens_buf_printf(b, ": \"%s\"", l->files[f].name);
+			lens_buf_puts(b, ": ");
+			lens_json_quote(b, l->files[f].name, true);
 			before = ",";
 		}
 	}
 	lens_buf_puts(b, "\n  }\n}");
+}
+
+/* An output of a file, and where it begins. */
+struct spot {
+	uint64_t begin, size;
+	uint32_t out;
+};
+
+static int by_begin(const void *pa, const void *pb)
+{
+	const struct spot *a = pa, *b = pb;
+
+	if (a->begin != b->begin)
+		return a->begin < b->begin ? -1 : 1;
+	return a->size < b->size ? -1 : a->size > b->size;
+}
+
+/*
+ * The header of the file that @w is to be like, if @w holds just what that one
+ * does: whoever wrote it, the bytes are the same then.  1 it is; 0 not.
+ */
+static int copy_header(const struct lens_layout *l, struct lens_weight *w,
+		       const struct lens_tensor *const *t, struct lens_err *err)
+{
+	const struct lens_tensor *first =
+		lens_ckpt_find(l->like, t[w->order[0]]->name);
+	lens_autofree struct spot *spots = calloc(w->n, sizeof(*spots));
+	size_t entries;
+
+	if (!spots)
+		return lens_fail(err, ENOMEM, "no memory for the view");
+	if (lens_ckpt_head(l->like, first->chunks[0].file, &w->head, &entries,
+			   err) < 0)
+		return -err->code;
+	if (entries != w->n) {
+		lens_buf_fini(&w->head);
+		return 0;
+	}
+	for (size_t k = 0; k < w->n; k++) {
+		const struct lens_tensor *one = t[w->order[k]];
+
+		spots[k].out = w->order[k];
+		spots[k].size = one->size;
+		spots[k].begin =
+			lens_ckpt_find(l->like, one->name)->chunks[0].off -
+			w->head.n;
+	}
+	qsort(spots, w->n, sizeof(*spots), by_begin);
+	for (size_t k = 0; k < w->n; k++) {
+		w->order[k] = spots[k].out;
+		w->begin[k] = spots[k].begin;
+	}
+	return 1;
 }
 
 static int write_header(struct lens_layout *l, struct lens_weight *w,
@@ -140,9 +245,13 @@ static int write_header(struct lens_layout *l, struct lens_weight *w,
 			struct lens_err *err)
 {
 	const uint32_t file = (uint32_t)(w - l->files);
+	int r = l->like ? copy_header(l, w, t, err) : 0;
 
-	if (lens_header_write(t, w->n, w->order, w->begin, &w->head, err) < 0)
-		return lens_wrap(err, "'%s'", w->name);
+	if (r == 0)
+		r = lens_header_write(t, w->n, w->order, w->begin, &w->head,
+				      err);
+	if (r < 0)
+		return lens_wrap(err, "'%s'", LENS_SHOW(w->name));
 	w->size = w->head.n;
 	for (size_t k = 0; k < w->n; k++) {
 		l->places[w->order[k]] = (struct lens_place){
@@ -177,13 +286,17 @@ static int fill(struct lens_layout *l, const struct lens_plan *plan,
 					 "the view would have more bytes than "
 					 "a file may");
 	}
-	l->mapped = shard_size || !n ?
+	l->like = shard_size || !n ? NULL : lens_plan_like(plan);
+	l->mapped = shard_size || !n || l->like ?
 			    0 :
 			    lens_ckpt_mapped_files(lens_plan_ckpt(plan));
-	number = calloc((size_t)l->mapped + 1, sizeof(*number));
+	number = calloc((l->like ? lens_ckpt_files(l->like) : l->mapped) + 1,
+			sizeof(*number));
 	if (!number)
 		return lens_fail(err, ENOMEM, "no memory for the view");
-	if (l->mapped)
+	if (l->like)
+		l->n_files = split_as_like(l, plan, n, file, number);
+	else if (l->mapped)
 		l->n_files = split_as_mapped(plan, n, file, number);
 	else
 		l->n_files = lens_layout_split(
@@ -191,7 +304,7 @@ static int fill(struct lens_layout *l, const struct lens_plan *plan,
 			file);
 	if (deal(l, file, number, n, err) < 0)
 		return -err->code;
-	if (l->n_files > 1 || l->mapped)
+	if (l->like ? !copy_index(l, n) : l->n_files > 1 || l->mapped)
 		write_index(l, plan);
 	for (size_t f = 0; f < l->n_files; f++)
 		if (write_header(l, &l->files[f], t, err) < 0)
@@ -215,8 +328,10 @@ int lens_layout_make(const struct lens_plan *plan, uint64_t shard_size,
 
 void lens_layout_fini(struct lens_layout *l)
 {
-	for (size_t f = 0; f < l->n_files && l->files; f++)
+	for (size_t f = 0; f < l->n_files && l->files; f++) {
 		lens_buf_fini(&l->files[f].head);
+		free(l->files[f].name);
+	}
 	free(l->files);
 	free(l->places);
 	free(l->order);

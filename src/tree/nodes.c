@@ -47,7 +47,7 @@ static bool hidden(const struct lens_view *v, const struct lens_extra *x,
 	if (path[n] || x->folder)
 		return false;
 	return is_weight_like(path) ||
-	       (strcmp(path, "hf_quant_config.json") == 0 &&
+	       (strcmp(path, "hf_quant_config.json") == 0 && !v->like &&
 		lens_plan_dequantizes(v->plan));
 }
 
@@ -69,7 +69,7 @@ static int collect(const struct lens_view *v, struct lens_nodes *nodes,
 		   struct lens_err *err)
 {
 	const size_t weights = v->layout.n_files;
-	const size_t extras = lens_ckpt_extras(v->ckpt);
+	const size_t extras = lens_ckpt_extras(lens_view_dress(v));
 	LENS_CLEANUP(lens_map_fini) struct lens_map made = { 0 };
 
 	nodes->v = calloc(weights + extras + 3, sizeof(*nodes->v));
@@ -86,7 +86,8 @@ static int collect(const struct lens_view *v, struct lens_nodes *nodes,
 		if (lens_map_add(&made, nodes->v[i].path, (uint32_t)i) < 0)
 			return lens_fail(err, ENOMEM, "no memory for the view");
 	for (size_t i = 0; i < extras; i++) {
-		const struct lens_extra *x = lens_ckpt_extra(v->ckpt, i);
+		const struct lens_extra *x =
+			lens_ckpt_extra(lens_view_dress(v), i);
 
 		if (!hidden(v, x, &made))
 			add(nodes, x->file.name,

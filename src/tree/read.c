@@ -171,8 +171,9 @@ static int read_node(const struct lens_view *v, const struct lens_node *node,
 		return 0;
 	case LENS_NODE_EXTRA:
 		return lens_ckpt_read_extra(
-			v->ckpt, lens_ckpt_extra(v->ckpt, node->index), off, n,
-			buf, ret_n, err);
+			lens_view_dress(v),
+			lens_ckpt_extra(lens_view_dress(v), node->index), off,
+			n, buf, ret_n, err);
 	case LENS_NODE_FOLDER:
 		break;
 	}
@@ -209,5 +210,7 @@ bool lens_tree_is_hole(const struct lens_view *v, uint64_t ino, uint64_t off,
 	node = &v->nodes.v[ino - LENS_ROOT];
 	return node->kind == LENS_NODE_EXTRA &&
 	       lens_ckpt_extra_is_hole(
-		       v->ckpt, lens_ckpt_extra(v->ckpt, node->index), off, n);
+		       lens_view_dress(v),
+		       lens_ckpt_extra(lens_view_dress(v), node->index), off,
+		       n);
 }

@@ -114,6 +114,7 @@ static void put_reads(struct lens_buf *b, const struct lens_view *v)
 		[LENS_READ_MORE] = "reads_total{size=\"more\"}",
 	};
 	struct lens_counters *c = v->counters;
+	uint64_t made, ns;
 
 	head(b, "reads_total", "counter",
 	     "Reads, by the largest size of their class.");
@@ -125,7 +126,13 @@ static void put_reads(struct lens_buf *b, const struct lens_view *v)
 	    "Bytes of tensors made for readers.", see(&c->tensors));
 	one(b, "source_bytes_total", "counter",
 	    "Bytes read from the source's weight files.",
-	    lens_ckpt_bytes_read(v->ckpt));
+	    lens_ckpt_bytes_read(v->ckpt) +
+		    (v->like ? lens_ckpt_bytes_read(v->like) : 0));
+	lens_plan_scales(v->plan, &made, &ns);
+	one(b, "scales_made_total", "counter",
+	    "Scales made from weights, for quantizing.", made);
+	head(b, "scales_seconds_total", "counter", "Time that took.");
+	seconds(b, "scales_seconds_total", 1e-9 * (double)ns);
 	head(b, "errors_total", "counter", "Reads that failed.");
 	whole(b, "errors_total{kind=\"io\"}", see(&c->errors_io));
 	whole(b, "errors_total{kind=\"other\"}", see(&c->errors_other));

@@ -32,7 +32,7 @@ static void node_attr(const struct lens_view *v, const struct lens_node *node,
 		ret->size = v->config.n;
 	} else if (ret->ino != LENS_ROOT) {
 		const struct lens_extra *x =
-			lens_ckpt_extra(v->ckpt, node->index);
+			lens_ckpt_extra(lens_view_dress(v), node->index);
 
 		ret->size = ret->folder ? 0 : x->file.size;
 		ret->mtime = x->file.mtime;

@@ -14,7 +14,7 @@
 
 /* A made weight file: its header, then its tensors in the order of begin[]. */
 struct lens_weight {
-	char name[80];
+	char *name;
 	struct lens_buf head; /* length, JSON, padding */
 	size_t n;
 	uint32_t *order; /* [n] outputs, as they lie in the file */
@@ -25,6 +25,8 @@ struct lens_weight {
 struct lens_layout {
 	uint32_t
 		mapped; /* files of the checkpoint a save began with; 0: none */
+	const struct lens_ckpt
+		*like; /* whose files these are to be; NULL: none */
 	size_t n_files;
 	struct lens_weight *files;
 	struct lens_place *places; /* of each output */
@@ -48,6 +50,12 @@ void lens_layout_fini(struct lens_layout *l);
 /* config.c: @text, which passed the gate, without the members that say how a
  * checkpoint is quantized. */
 void lens_config_cut(const char *text, size_t n, struct lens_buf *out);
+/* The same, with the one that @put writes in their place, or, where there is
+ * none, at the end of the top level. */
+void lens_config_put(const char *text, size_t n,
+		     void (*put)(void *ctx, unsigned indent,
+				 struct lens_buf *out),
+		     void *ctx, struct lens_buf *out);
 
 /* nodes.c: what the view's root holds, and the folders below. */
 enum lens_node_kind {
@@ -224,6 +232,7 @@ void lens_count_read(struct lens_counters *c, uint64_t began, size_t asked,
 
 struct lens_view {
 	struct lens_ckpt *ckpt;
+	struct lens_ckpt *like; /* what it looks like; NULL: itself */
 	struct lens_recipe *recipe;
 	struct lens_plan *plan;
 	struct lens_cache *cache;
@@ -238,5 +247,11 @@ struct lens_view {
 	struct lens_inspect *inspect; /* apart, for they lock themselves */
 	struct lens_counters *counters;
 };
+
+/* Whose config and other files the view shows. */
+static inline const struct lens_ckpt *lens_view_dress(const struct lens_view *v)
+{
+	return v->like ? v->like : v->ckpt;
+}
 
 #endif

@@ -53,16 +53,33 @@ static void note_other_claims(const struct lens_view *v,
 	}
 }
 
+static void put_quantization(void *ctx, unsigned indent, struct lens_buf *out)
+{
+	const struct lens_view *v = ctx;
+
+	(void)lens_plan_quantization(v->plan, indent, out);
+}
+
 static int make_config(struct lens_view *v, struct lens_notes *notes,
 		       struct lens_err *err)
 {
 	const char *text;
 	size_t n;
 
+	const bool quantized = lens_plan_quantization(v->plan, 2, NULL);
+
+	if (v->like)
+		return 0;
 	text = lens_ckpt_config_text(v->ckpt, &n);
+	if (quantized && !text)
+		lens_note(notes, "there is no config.json, so that nothing in "
+				 "the view says that it is quantized");
 	if (!text || !lens_plan_dequantizes(v->plan))
 		return 0;
-	lens_config_cut(text, n, &v->config);
+	if (quantized)
+		lens_config_put(text, n, put_quantization, v, &v->config);
+	else
+		lens_config_cut(text, n, &v->config);
 	if (v->config.failed)
 		return lens_fail(err, ENOMEM, "no memory for config.json");
 	v->makes_config = true;
@@ -101,6 +118,11 @@ static int open_all(struct lens_view *v, const char *source,
 		.follow_links = opts->follow_links,
 		.saves = opts->plan.reverse,
 	};
+	const struct lens_ckpt_opts like_opts = {
+		.follow_links = opts->follow_links,
+		.keep_index = true,
+	};
+	struct lens_plan_opts plan_opts = opts->plan;
 	const size_t before = notes->n;
 
 	v->shows_lens = opts->inspect;
@@ -108,8 +130,15 @@ static int open_all(struct lens_view *v, const char *source,
 	if (!v->counters)
 		return lens_fail(err, ENOMEM, "no memory for the view");
 	if (lens_ckpt_open(source, &ckpt_opts, notes, &v->ckpt, err) < 0 ||
-	    choose_recipe(v, opts, err) < 0 ||
-	    lens_plan_compile(v->ckpt, v->recipe, &opts->plan, notes, &v->plan,
+	    choose_recipe(v, opts, err) < 0)
+		return -err->code;
+	if (opts->like && !opts->plan.reverse)
+		return lens_fail(err, EINVAL, "--like: only with --reverse");
+	if (opts->like &&
+	    lens_ckpt_open(opts->like, &like_opts, notes, &v->like, err) < 0)
+		return lens_wrap(err, "--like");
+	plan_opts.like = v->like;
+	if (lens_plan_compile(v->ckpt, v->recipe, &plan_opts, notes, &v->plan,
 			      err) < 0)
 		return -err->code;
 	v->mtime = lens_ckpt_mtime(v->ckpt);
@@ -150,6 +179,7 @@ void lens_view_close(struct lens_view *v)
 	lens_layout_fini(&v->layout);
 	lens_plan_free(v->plan);
 	lens_recipe_free(v->recipe);
+	lens_ckpt_close(v->like);
 	lens_ckpt_close(v->ckpt);
 	free(v->counters);
 	free(v->why);
@@ -165,6 +195,11 @@ const struct lens_plan *lens_view_plan(const struct lens_view *v)
 const struct lens_ckpt *lens_view_ckpt(const struct lens_view *v)
 {
 	return v->ckpt;
+}
+
+const struct lens_ckpt *lens_view_like(const struct lens_view *v)
+{
+	return v->like;
 }
 
 struct lens_cache *lens_view_cache(const struct lens_view *v)

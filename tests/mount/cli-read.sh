@@ -26,8 +26,24 @@ says "'frob': no such command (see 'lensfs --help')"
 status 2 mount src
 says "(see 'lensfs mount --help')"
 status 2 ls --frob src
-status 2 plan --quantize src
-says "--quantize: not in this version"
+status 2 plan --quantize fp8 src
+says "--quantize: only with --reverse"
+status 2 plan --reverse --scales unit src
+says "--scales: only with --quantize"
+status 2 plan --reverse --block 128 src
+says "--block: only with --quantize"
+status 2 plan --reverse --quantize fp8 --scales unit --block 128 src
+says "--block: only of --scales amax"
+status 2 plan --reverse --quantize int4 src
+says "--quantize: 'int4' is not fp8"
+status 2 plan --reverse --quantize fp8 --scales like src
+says "--scales like: of which directory? --like says it"
+status 2 plan --reverse --quantize fp8 --scales amax --like src src
+says "--like: its scales are taken"
+status 2 plan --like src src
+says "--like: only with --reverse"
+status 2 plan --reverse --cast src
+says "--cast: only with --like"
 status 0 --version
 grep -qE '^lensfs [0-9]+\.[0-9]+\.[0-9]+$' out || fail "--version: $(cat out)"
 status 0 --help
