@@ -33,6 +33,10 @@ struct lens_kernels {
 			 float scale);
 	void (*e4m3_f32)(float *dst, const uint8_t *src, size_t n, float scale);
 
+	/* Nibbles to a byte each, the low one first: n of them, 2 i and 2 i + 1
+	 * in src[i]. */
+	void (*unpack4)(uint8_t *dst, const uint8_t *src, size_t n);
+
 	/* Casts. Widening is exact; narrowing rounds to nearest even,
 	 * overflow is infinity. */
 	void (*bf16_f32)(float *dst, const uint16_t *src, size_t n);

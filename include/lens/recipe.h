@@ -117,6 +117,10 @@ struct lens_quantize_rule {
 
 struct lens_codec_use {
 	const struct lens_codec *codec;
+	/* Keys as they are in the source, those it is for: n[0] patterns of
+	 * which one must match, if there are any, n[1] of which none may. */
+	size_t n[2];
+	struct lens_pattern *const *keys[2];
 	const cJSON *options; /* parsed again for each plan, which may configure
 				 them */
 	unsigned line;

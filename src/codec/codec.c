@@ -6,7 +6,11 @@
 
 static const struct lens_codec *const codecs[] = {
 	&lens_codec_fp8,
+	&lens_codec_mxfp4,
+	&lens_codec_unused,
 };
+
+const char *const lens_codec_common[] = { "out", "only", "except", NULL };
 
 size_t lens_codec_count(void)
 {
@@ -24,9 +28,4 @@ const struct lens_codec *lens_codec_find(const char *name)
 		if (strcmp(codecs[i]->name, name) == 0)
 			return codecs[i];
 	return NULL;
-}
-
-unsigned lens_stored_code_size(const struct lens_stored *s)
-{
-	return lens_dtype_bits(s->weight->dtype) / 8;
 }

@@ -36,6 +36,12 @@ static void e4m3_f32(float *dst, const uint8_t *src, size_t n, float scale)
 		lens_putf(dst, i, canonical(lens_e4m3_f32(src[i]) * scale));
 }
 
+static void unpack4(uint8_t *dst, const uint8_t *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = (uint8_t)(src[i / 2] >> (i % 2 * 4) & 15);
+}
+
 static void bf16_f32(float *dst, const uint16_t *src, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -146,6 +152,7 @@ const struct lens_kernels lens_kernels_scalar = {
 	.e4m3_bf16 = e4m3_bf16,
 	.e4m3_f16 = e4m3_f16,
 	.e4m3_f32 = e4m3_f32,
+	.unpack4 = unpack4,
 	.bf16_f32 = bf16_f32,
 	.f16_f32 = f16_f32,
 	.f32_bf16 = f32_bf16,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * compile.c - the stages up to the renames: what is dropped unread, which
- * tensors belong together, and what they are called on the other side.
+ * compile.c - the stages up to the renames: what is dropped unread, and what
+ * tensors are called on the other side.
  */
 #include "plan/state.h"
 
@@ -50,74 +50,6 @@ static int index_sources(struct lens_plan *p, struct lens_err *err)
 	return 0;
 }
 
-static const char *string_in(const cJSON *config, const char *path)
-{
-	return cJSON_GetStringValue(lens_json_at(config, path));
-}
-
-/* A quant_method that none of the recipe's codecs stands for is refused. */
-static int check_method(const struct lens_plan *p, struct lens_err *err)
-{
-	const cJSON *config = lens_ckpt_config(p->ckpt);
-	const char *method =
-		string_in(config, "quantization_config.quant_method");
-
-	if (!method)
-		method = string_in(
-			config, "text_config.quantization_config.quant_method");
-	if (!method || p->recipe->keeps_config || p->in != LENS_HF)
-		return 0;
-	for (size_t i = 0; i < p->recipe->n_codecs; i++)
-		for (const char *const *m = p->recipe->codecs[i].codec->methods;
-		     *m; m++)
-			if (strcmp(*m, method) == 0)
-				return 0;
-	return lens_fail(err, EOPNOTSUPP,
-			 "config.json: quantization_config.quant_method is "
-			 "'%s', which recipe %s does not decode",
-			 LENS_SHOW(method), p->recipe->name);
-}
-
-/* The recipe's codecs, with their options as config.json completes them. */
-static int open_codecs(struct lens_plan *p, struct lens_err *err)
-{
-	const struct lens_recipe *r = p->recipe;
-
-	p->codec = lens_arena_alloc(&p->arena, (r->n_codecs ? r->n_codecs : 1) *
-						       sizeof(*p->codec));
-	if (!p->codec)
-		return lens_fail(err, ENOMEM, "no memory for codecs");
-	for (size_t i = 0; i < r->n_codecs; i++) {
-		const struct lens_codec *c = r->codecs[i].codec;
-
-		if (c->parse(r->codecs[i].options, &p->arena, &p->codec[i],
-			     err) < 0)
-			return lens_wrap(err, "codec %s", c->name);
-		/* A native tree is not decoded, whatever its config still says.
-		 */
-		if (p->in == LENS_HF && c->configure &&
-		    lens_ckpt_config(p->ckpt) &&
-		    c->configure(p->codec[i], lens_ckpt_config(p->ckpt), err) <
-			    0)
-			return -err->code;
-	}
-	return 0;
-}
-
-/* "out" of a codec's options. */
-static int codec_out(const struct lens_plan *p, size_t i, enum lens_dtype *ret,
-		     struct lens_err *err)
-{
-	const char *out = cJSON_GetObjectItemCaseSensitive(
-				  p->recipe->codecs[i].options, "out")
-				  ->valuestring;
-
-	*ret = lens_dtype_parse(out);
-	return *ret != LENS_DTYPE_INVALID ?
-		       0 :
-		       lens_plan_param_dtype(p, out, ret, err);
-}
-
 static const struct lens_rule *drop_rule(const struct lens_plan *p,
 					 const char *key)
 {
@@ -150,121 +82,6 @@ static void drop_early(struct lens_plan *p)
 		p->fates[i].fate = LENS_FATE_DROPPED;
 		p->fates[i].rule = r ? r->text : EXTRA_STATE;
 	}
-}
-
-/* Bind tensor @i to the first codec that takes it; 1 if one did. */
-static int bind_one(struct lens_plan *p, size_t i, struct lens_producer *ret,
-		    struct lens_err *err)
-{
-	struct lens_codec_site site = { .ckpt = p->ckpt, .arena = &p->arena };
-
-	for (size_t k = 0; p->in == LENS_HF && k < p->recipe->n_codecs; k++) {
-		const struct lens_codec *c = p->recipe->codecs[k].codec;
-		int r;
-
-		if (codec_out(p, k, &site.out, err) < 0)
-			return -err->code;
-		r = c->bind(p->codec[k], &site, p->fates[i].t, &ret->stored,
-			    err);
-		if (r < 0)
-			return lens_wrap(err, "%s", c->name);
-		if (!r)
-			continue;
-		ret->dtype = ret->stored.dtype;
-		p->fates[i].rule = c->name;
-		p->fates[i].fate = LENS_FATE_MAPPED;
-		for (unsigned j = 0; j < ret->stored.n_companions; j++) {
-			const char *name =
-				ret->stored.companion[j].tensor->name;
-			struct lens_key_fate *f =
-				&p->fates[lens_map_find(&p->sources, name)];
-
-			f->fate = LENS_FATE_COMPANION;
-			f->rule = c->name;
-			f->into = ret->stored.key; /* the output's key later */
-		}
-		return 1;
-	}
-	return 0;
-}
-
-static struct lens_producer *plain(struct lens_plan *p,
-				   const struct lens_tensor *t)
-{
-	struct lens_producer *q = lens_arena_alloc(&p->arena, sizeof(*q));
-
-	if (q) {
-		q->kind = LENS_STORED;
-		q->dtype = t->dtype;
-		q->stored = (struct lens_stored){
-			.weight = t,
-			.key = t->name,
-			.dtype = t->dtype,
-			.rank = t->rank,
-			.shape = t->shape,
-		};
-	}
-	return q;
-}
-
-/* Codec pairing: each tensor that is not dropped becomes an item or a
- * companion. */
-static int pair(struct lens_plan *p, struct lens_items *items,
-		struct lens_err *err)
-{
-	for (size_t i = 0; i < lens_ckpt_count(p->ckpt); i++) {
-		struct lens_item item = { 0 };
-		struct lens_producer *q;
-
-		if (p->fates[i].fate == LENS_FATE_DROPPED)
-			continue;
-		q = plain(p, p->fates[i].t);
-		item.src = lens_arena_alloc(&p->arena, sizeof(*item.src));
-		if (!q || !item.src)
-			return lens_fail(err, ENOMEM, "no memory for a tensor");
-		if (bind_one(p, i, q, err) < 0)
-			return -err->code;
-		*item.src = (uint32_t)i;
-		item.n_src = 1;
-		item.key = q->stored.key;
-		lens_virtual_init(&item.v, q);
-		if (lens_items_add(items, &item, err) < 0)
-			return -err->code;
-	}
-	return 0;
-}
-
-/* Those that turned out to be companions go; those that lost their tensor are
- * dropped or refused. */
-static int sort_out(struct lens_plan *p, struct lens_items *items,
-		    struct lens_err *err)
-{
-	struct lens_codec_site site = { .ckpt = p->ckpt, .arena = &p->arena };
-	size_t kept = 0;
-
-	for (size_t i = 0; i < items->n; i++) {
-		struct lens_key_fate *f = &p->fates[items->v[i].src[0]];
-		int gone = f->fate == LENS_FATE_COMPANION;
-
-		for (size_t k = 0;
-		     p->in == LENS_HF && !gone && f->fate == LENS_FATE_PASSED &&
-		     k < p->recipe->n_codecs;
-		     k++) {
-			const struct lens_codec *c = p->recipe->codecs[k].codec;
-
-			gone = c->lone(p->codec[k], &site, f->t, err);
-			if (gone < 0)
-				return lens_wrap(err, "%s", c->name);
-			if (!gone)
-				continue;
-			f->fate = LENS_FATE_DROPPED;
-			f->rule = c->name;
-		}
-		if (!gone)
-			items->v[kept++] = items->v[i];
-	}
-	items->n = kept;
-	return 0;
 }
 
 /* The key that the names stage makes of @key; @key itself if none matches.
@@ -314,11 +131,14 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 	for (size_t i = 0; p->in == LENS_HF && i < lens_ckpt_count(p->ckpt);
 	     i++) {
 		const struct lens_key_fate *f = &p->fates[i];
+		const struct lens_codec *codec;
 		const char *key;
 		char *cut;
 
-		if (f->fate != LENS_FATE_DROPPED || !f->rule ||
-		    !lens_codec_find(f->rule))
+		if (f->fate != LENS_FATE_DROPPED || !f->rule)
+			continue;
+		codec = lens_codec_find(f->rule);
+		if (!codec || !codec->bind)
 			continue;
 		key = renamed(p, f->t->name);
 		cut = key ? lens_arena_strndup(&p->arena, key, strlen(key)) :
@@ -349,13 +169,11 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 int lens_plan_pair(struct lens_plan *p, const struct lens_plan_opts *opts,
 		   struct lens_items *items, struct lens_err *err)
 {
-	if (lens_plan_params(p, opts, err) < 0 || check_method(p, err) < 0 ||
-	    open_codecs(p, err) < 0 || index_sources(p, err) < 0)
+	if (lens_plan_params(p, opts, err) < 0 || lens_plan_quant(p, err) < 0 ||
+	    lens_plan_codecs(p, err) < 0 || index_sources(p, err) < 0)
 		return -err->code;
 	drop_early(p);
-	return pair(p, items, err) < 0 || sort_out(p, items, err) < 0 ?
-		       -err->code :
-		       0;
+	return lens_plan_bind(p, items, err);
 }
 
 /* What the options mean together. */
@@ -458,6 +276,7 @@ void lens_plan_free(struct lens_plan *p)
 	lens_maker_free(p->maker);
 	free(p->outs);
 	free(p->ways);
+	cJSON_Delete(p->quant_json);
 	lens_map_fini(&p->by_key);
 	lens_map_fini(&p->sources);
 	lens_arena_fini(&p->arena);

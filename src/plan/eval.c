@@ -99,7 +99,7 @@ static unsigned scaled_dims(const struct lens_stored *s)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->n_companions; i++)
-		for (unsigned k = 0; k < s->companion[i].tensor->rank; k++)
+		for (unsigned k = 0; k < s->companion[i].rank; k++)
 			if (s->companion[i].dim[k] >= (int)n)
 				n = (unsigned)s->companion[i].dim[k] + 1;
 	return n;

@@ -262,7 +262,7 @@ static int check_pieces(const struct lens_virtual *v, struct lens_err *err)
 		const struct lens_producer *q =
 			v->whole ? v->whole : v->pieces[i].from;
 
-		if (q->kind == LENS_STORED &&
+		if (q->kind == LENS_STORED && !q->stored.packing.bits &&
 		    lens_dtype_bits(q->stored.weight->dtype) % 8)
 			return lens_fail(
 				err, EOPNOTSUPP,
@@ -296,7 +296,8 @@ static void choose_way(const struct lens_out *o, struct lens_way *w)
 			w->paneled = true;
 		size = lens_stored_code_size(&q->from->stored);
 		if (!q->from->stored.codec || q->from->n_steps || size >= es ||
-		    (code && code != size) || q->step[v->rank - 1] != 1)
+		    (code && code != size) || q->step[v->rank - 1] != 1 ||
+		    !lens_tile_runs(q, v->rank))
 			coded = false;
 		code = size;
 	}

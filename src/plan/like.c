@@ -64,14 +64,8 @@ static int from_dir(struct liken *k, const struct lens_tensor *t,
 		return lens_fail(err, ENOMEM, "no memory for a tensor");
 	q->kind = LENS_STORED;
 	q->dtype = t->dtype;
-	q->stored = (struct lens_stored){
-		.ckpt = k->opts->like,
-		.weight = t,
-		.key = t->name,
-		.dtype = t->dtype,
-		.rank = t->rank,
-		.shape = t->shape,
-	};
+	lens_stored_plain(&q->stored, t);
+	q->stored.ckpt = k->opts->like;
 	lens_virtual_init(&item.v, q);
 	return lens_items_add(&k->out, &item, err);
 }
@@ -119,6 +113,15 @@ static int scales_of(struct liken *k, const struct lens_item *item,
 	return 0;
 }
 
+/* Is there a grid of scales that begins anew at some row? */
+static bool restarts(const struct lens_stored *s)
+{
+	for (unsigned d = 0; d < s->companion[0].rank; d++)
+		if (s->companion[0].period[d])
+			return true;
+	return false;
+}
+
 /* FP8 with a scale in DIR. */
 static int encode_as(struct liken *k, struct lens_item *item,
 		     const struct lens_stored *s, struct lens_err *err)
@@ -132,7 +135,8 @@ static int encode_as(struct liken *k, struct lens_item *item,
 				 LENS_SHOW(item->key),
 				 lens_dtype_name(s->weight->dtype));
 	if (s->codec != lens_codec_find("fp8") || s->n_companions != 1 ||
-	    s->weight->dtype != LENS_F8_E4M3 || s->weight->name != s->key)
+	    s->weight->dtype != LENS_F8_E4M3 || s->weight->name != s->key ||
+	    s->companion[0].dtype == LENS_F8_E8M0 || restarts(s))
 		return lens_fail(err, EOPNOTSUPP,
 				 "tensor '%s' is stored there as %s of %s, "
 				 "which is not made",
@@ -285,7 +289,7 @@ static int follow(struct liken *k, struct lens_err *err)
 			continue;
 		}
 		at = lens_map_find(&k->theirs, f->t->name);
-		if (at == LENS_NONE)
+		if (at == LENS_NONE || !k->like->v[at].v.whole)
 			return lens_fail(err, EOPNOTSUPP,
 					 "tensor '%s' is stored there as %s, "
 					 "which is not made",

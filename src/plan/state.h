@@ -72,6 +72,8 @@ struct lens_plan {
 	const char **param;     /* values, in the recipe's order; NULL: none */
 	struct lens_codec_args *
 		*codec; /* of this plan, in the recipe's order */
+	struct lens_quant quant;
+	cJSON *quant_json; /* where it is not config.json's */
 	size_t n, room;
 	struct lens_out *outs;
 	struct lens_way *ways;
@@ -113,6 +115,16 @@ int lens_plan_param_dtype(const struct lens_plan *p, const char *name,
 int lens_plan_param_u64(const struct lens_plan *p, const char *name,
 			uint64_t *ret, struct lens_err *err);
 bool lens_plan_when(const struct lens_plan *p, const struct lens_when *when);
+
+/* quant.c: what the checkpoint says of its quantization; a method that no codec
+ * of the recipe stands for is refused. */
+int lens_plan_quant(struct lens_plan *p, struct lens_err *err);
+
+/* pair.c: the recipe's codecs, with their options as the checkpoint completes
+ * them; then each tensor that is not dropped becomes an item or a companion. */
+int lens_plan_codecs(struct lens_plan *p, struct lens_err *err);
+int lens_plan_bind(struct lens_plan *p, struct lens_items *items,
+		   struct lens_err *err);
 
 /* group.c: the rules stage. Takes @in, adds to @out. */
 int lens_plan_rules(struct lens_plan *p, const struct lens_items *in,
@@ -198,6 +210,13 @@ struct lens_box {
 /* Companion elements that decoding @box needs. */
 uint64_t lens_window_size(const struct lens_stored *s,
 			  const struct lens_box *box);
+/* The codes of @box, densely into x->codes: unpacked, by way of x->moved. */
+int lens_codes_load(const struct lens_plan *p, const struct lens_stored *s,
+		    const struct lens_box *box, void *codes,
+		    struct lens_scratch *x, struct lens_err *err);
+/* Bytes of the packed tensor that hold @box; 0 if it is not packed. */
+uint64_t lens_packed_size(const struct lens_stored *s,
+			  const struct lens_box *box);
 /* Read them: at most LENS_WINDOW. */
 int lens_window_load(const struct lens_plan *p, const struct lens_stored *s,
 		     const struct lens_box *box, struct lens_scratch *x,
@@ -219,6 +238,9 @@ bool lens_tile_cut(const struct lens_piece *piece, unsigned rank,
 struct lens_box lens_tile_box(const struct lens_tile *t);
 /* Does the source's last dimension run along the rows of the output? */
 bool lens_tile_turned(const struct lens_piece *p, unsigned rank);
+/* Is a line along the output's last dimension cheap to decode, as elements of
+ * it share their scales? */
+bool lens_tile_runs(const struct lens_piece *p, unsigned rank);
 /* One line of values of @from out of its codes, steps and all. */
 void lens_line(const struct lens_producer *from, const struct lens_window *w,
 	       const void *codes, const uint64_t *at, unsigned dim,

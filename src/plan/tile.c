@@ -92,6 +92,14 @@ bool lens_tile_turned(const struct lens_piece *q, unsigned rank)
 	       q->count[rank - 2] > 1 && q->count[rank - 1] > 1;
 }
 
+bool lens_tile_runs(const struct lens_piece *q, unsigned rank)
+{
+	const int jb = driven(q, (int)rank - 1);
+
+	return !q->from->stored.codec || jb < 0 ||
+	       lens_stored_runs(&q->from->stored, (unsigned)jb);
+}
+
 void lens_line(const struct lens_producer *from, const struct lens_window *w,
 	       const void *codes, const uint64_t *at, unsigned dim,
 	       uint64_t step, size_t n, void *dst, struct lens_scratch *x)
@@ -102,7 +110,7 @@ void lens_line(const struct lens_producer *from, const struct lens_window *w,
 	uint64_t here[LENS_DIMS];
 
 	if (!from->n_steps && s->codec) {
-		s->codec->decode(s, w, codes, at, dim, step, n, dst);
+		lens_stored_decode(s, w, codes, at, dim, step, n, dst);
 		return;
 	}
 	if (!from->n_steps) {
@@ -118,8 +126,8 @@ void lens_line(const struct lens_producer *from, const struct lens_window *w,
 		if (s->rank)
 			here[dim] = at[dim] + i * step;
 		if (s->codec) {
-			s->codec->decode(s, w, v, here, dim, step, m,
-					 x->line[0]);
+			lens_stored_decode(s, w, v, here, dim, step, m,
+					   x->line[0]);
 			v = x->line[0];
 		}
 		for (unsigned k = 0; k < from->n_steps; k++) {
@@ -215,9 +223,7 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 		stepped |= n[j] > 1 && q->src_step[j] != 1;
 	}
 	if (!stepped)
-		return lens_ckpt_read_box(lens_stored_ckpt(w->p, s), s->weight,
-					  box->origin, box->count, w->x->codes,
-					  err);
+		return lens_codes_load(w->p, s, box, w->x->codes, w->x, err);
 	/* Element by element; nothing that is in wide use comes here. */
 	for (;;) {
 		unsigned j = s->rank;
@@ -228,9 +234,8 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 				k[i] * (q->by[i] < 0 ? 0 : q->src_step[i]);
 			one.count[i] = 1;
 		}
-		if (lens_ckpt_read_box(lens_stored_ckpt(w->p, s), s->weight,
-				       one.origin, one.count,
-				       w->x->codes + done, err) < 0)
+		if (lens_codes_load(w->p, s, &one, w->x->codes + done, w->x,
+				    err) < 0)
 			return -err->code;
 		done += code;
 		while (j-- > 0 && ++k[j] == n[j])
@@ -297,6 +302,36 @@ static void put_row(const struct work *w, const struct lens_tile *t,
 	}
 }
 
+/* Decode along the source's rows, then turn the values: where a line of the
+ * output would meet another scale at each step. */
+static void turn_values(const struct work *w, const struct lens_tile *t,
+			const struct lens_window *win,
+			const struct lens_box *box, int ja, int jb)
+{
+	const struct lens_piece *q = t->piece;
+	const unsigned b = w->o->v.rank - 1,
+		       code = lens_stored_code_size(&q->from->stored);
+	const uint64_t rows = t->kn[b - 1], cols = t->kn[b];
+	uint64_t at[LENS_DIMS];
+
+	memcpy(at, box->origin, sizeof(at));
+	for (uint64_t c = 0; c < cols; c++) {
+		at[jb] = box->origin[jb] + c * q->src_step[jb];
+		lens_line(q->from, win, w->x->codes + c * rows * code, at,
+			  (unsigned)ja, q->src_step[ja], (size_t)rows,
+			  w->x->moved + c * rows * w->es, w->x);
+	}
+	if (q->step[b] == 1 && q->step[b - 1] == 1) {
+		lens_transpose(w->es, place(w, t, 0, 0), w->stride, w->x->moved,
+			       rows * w->es, cols, rows);
+		return;
+	}
+	for (uint64_t r = 0; r < rows; r++)
+		for (uint64_t c = 0; c < cols; c++)
+			memcpy(place(w, t, r, c),
+			       w->x->moved + (c * rows + r) * w->es, w->es);
+}
+
 /* A tile that fits the scratch. */
 static int make_tile(const struct work *w, const struct lens_tile *t,
 		     struct lens_err *err)
@@ -323,14 +358,18 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 			       rows * code, cols, rows);
 		return 0;
 	}
+	if (!w->coded &&
+	    lens_window_load(w->p, &q->from->stored, &box, w->x, win, err) < 0)
+		return -err->code;
+	if (turned && !w->coded && !lens_tile_runs(q, rank)) {
+		turn_values(w, t, win, &box, ja, jb);
+		return 0;
+	}
 	if (turned) {
 		lens_transpose(code, w->x->moved, cols * code, codes,
 			       rows * code, cols, rows);
 		codes = w->x->moved;
 	}
-	if (!w->coded &&
-	    lens_window_load(w->p, &q->from->stored, &box, w->x, win, err) < 0)
-		return -err->code;
 	memcpy(at, box.origin, sizeof(at));
 	for (uint64_t r = 0; r < rows; r++) {
 		if (ja >= 0)
@@ -353,11 +392,14 @@ static bool fits(const struct work *w, const struct lens_tile *t, bool turned)
 	uint64_t n = lens_stored_code_size(&from->stored);
 	struct lens_box box;
 
+	if (turned && !direct && !lens_tile_runs(t->piece, w->o->v.rank))
+		n = w->es; /* it is decoded, then turned */
 	for (unsigned d = 0; d < w->o->v.rank; d++)
 		n *= t->kn[d]; /* at most rows x columns of one matrix */
-	if (n > (turned && !direct ? LENS_MOVED : LENS_CODES))
-		return false;
 	box = lens_tile_box(t);
+	if (n > (turned && !direct ? LENS_MOVED : LENS_CODES) ||
+	    lens_packed_size(&from->stored, &box) > LENS_MOVED)
+		return false;
 	return w->coded || lens_window_size(&from->stored, &box) <= LENS_WINDOW;
 }
 

@@ -345,6 +345,42 @@ static int one_cast(struct parser *p, const cJSON *item, size_t i,
 	return 0;
 }
 
+static bool is_named(const char *name, const char *const *names)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names;
+}
+
+/* "only" and "except": the keys that a codec is for. */
+static int parse_keys(struct parser *p, const cJSON *options,
+		      struct lens_codec_use *use, struct lens_err *err)
+{
+	static const char *const names[2] = { "only", "except" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		const cJSON *item =
+			cJSON_GetObjectItemCaseSensitive(options, names[i]);
+		const char *const *text = NULL;
+		struct lens_pattern **v;
+		size_t n = 0;
+
+		if (!item)
+			continue;
+		if (lens_parser_strings(p, item, &n, &text, err) < 0)
+			return lens_wrap(err, "option '%s'", names[i]);
+		v = lens_parser_alloc(p, n, sizeof(*v), err);
+		if (!v)
+			return -err->code;
+		for (size_t k = 0; k < n; k++)
+			if (parse_pattern(p, text[k], &v[k], err) < 0)
+				return lens_wrap(err, "option '%s'", names[i]);
+		use->n[i] = n;
+		use->keys[i] = v;
+	}
+	return 0;
+}
+
 static int one_codec(struct parser *p, const cJSON *item, size_t i,
 		     struct lens_err *err)
 {
@@ -362,25 +398,23 @@ static int one_codec(struct parser *p, const cJSON *item, size_t i,
 		return lens_fail(err, EBADMSG, "no codec is called '%s'",
 				 LENS_SHOW(v->string));
 	cJSON_ArrayForEach (o, v) {
-		size_t k = 0;
-
-		while (use->codec->options[k] &&
-		       strcmp(use->codec->options[k], o->string) != 0)
-			k++;
-		if (!use->codec->options[k])
+		if (!is_named(o->string, use->codec->options) &&
+		    !is_named(o->string, lens_codec_common))
 			return lens_fail(
 				err, EBADMSG, "codec %s has no option '%s'",
 				use->codec->name, LENS_SHOW(o->string));
 	}
 	out = cJSON_GetObjectItemCaseSensitive(v, "out");
-	if (!cJSON_IsString(out) ||
-	    (lens_dtype_parse(out->valuestring) == LENS_DTYPE_INVALID &&
-	     !is_param(p, out->valuestring)))
+	if (use->codec->bind &&
+	    (!cJSON_IsString(out) ||
+	     (lens_dtype_parse(out->valuestring) == LENS_DTYPE_INVALID &&
+	      !is_param(p, out->valuestring))))
 		return lens_fail(
 			err, EBADMSG,
 			"codec %s: option 'out' must be a dtype or a parameter",
 			use->codec->name);
-	if (use->codec->parse(v, &p->r->arena, &args, err) < 0)
+	if (parse_keys(p, v, use, err) < 0 ||
+	    use->codec->parse(v, &p->r->arena, &args, err) < 0)
 		return lens_wrap(err, "codec %s", use->codec->name);
 	use->options = v;
 	use->line = lens_parser_line(p);

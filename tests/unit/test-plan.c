@@ -516,7 +516,7 @@ static const struct {
 	  { LENS_F8_E4M3, LENS_I32 },
 	  { { 300, 300 }, { 1 } },
 	  { 2, 1 },
-	  "must be F32, BF16 or F16" },
+	  "must be F32, BF16, F16" },
 	{ "mistral4",
 	  "{}",
 	  { "a.weight", "a.weight_scale_inv" },
