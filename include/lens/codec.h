@@ -87,6 +87,8 @@ struct lens_stored {
 	enum lens_dtype via;  /* a product is rounded to it first; or INVALID */
 	unsigned n_companions;
 	struct lens_companion companion[LENS_COMPANIONS];
+	/* It has these, too, but all they say was read when it was bound. */
+	const struct lens_tensor *aside[2];
 };
 
 /* @t as it is. */

@@ -7,6 +7,13 @@
 static const struct lens_codec *const codecs[] = {
 	&lens_codec_fp8,
 	&lens_codec_mxfp4,
+	&lens_codec_nvfp4,
+	&lens_codec_packed,
+	&lens_codec_compressed_tensors,
+	&lens_codec_gptq,
+	&lens_codec_awq,
+	&lens_codec_fbgemm_fp8,
+	&lens_codec_bitsandbytes,
 	&lens_codec_unused,
 };
 

@@ -9,6 +9,13 @@
 
 extern const struct lens_codec lens_codec_fp8;
 extern const struct lens_codec lens_codec_mxfp4;
+extern const struct lens_codec lens_codec_nvfp4;
+extern const struct lens_codec lens_codec_packed;
+extern const struct lens_codec lens_codec_compressed_tensors;
+extern const struct lens_codec lens_codec_gptq;
+extern const struct lens_codec lens_codec_awq;
+extern const struct lens_codec lens_codec_fbgemm_fp8;
+extern const struct lens_codec lens_codec_bitsandbytes;
 extern const struct lens_codec lens_codec_unused;
 
 /* The values of E2M1 codes; code 8 is -0.0, or 0. */
@@ -69,6 +76,51 @@ int lens_codec_misfit(const struct lens_tensor *w, const struct lens_tensor *s,
 int lens_codec_lone(enum lens_lone what, const struct lens_tensor *t,
 		    const char *why, struct lens_err *err);
 #define LENS_LOST "is a scale, and the tensor it belongs to is not there"
+/* The values 0 - @less, 1 - @less ... of codes of 4 bits at most. */
+const float *lens_codec_counting(const struct lens_codec_site *site,
+				 unsigned less, struct lens_err *err);
+/* All of the I32 or I64 tensor @t, which has @n elements. */
+int64_t *lens_codec_integers(const struct lens_codec_site *site,
+			     const struct lens_tensor *t, size_t n,
+			     struct lens_err *err);
+bool lens_is_scale_dtype(enum lens_dtype d); /* F32, BF16 or F16 */
+
+/*
+ * groups.c: which group each of @n columns belongs to, by tensor @index: *plain
+ * if it is column / @size of all of them.  Groups must be below @groups; with
+ * @even each must have @size columns.
+ */
+int lens_group_index(const struct lens_codec_site *site,
+		     const struct lens_tensor *index, uint64_t n, uint64_t size,
+		     uint64_t groups, bool even, bool *plain,
+		     struct lens_err *err);
+/* From now on dimension @k of companion @c is looked up in companion @in. */
+void lens_companion_look_up(struct lens_companion *c, unsigned k, unsigned in);
+
+/* schemes.c: what compressed-tensors' config says of weights. */
+struct lens_scheme {
+	bool is_int, symmetric;
+	unsigned bits;
+	enum { BY_TENSOR, BY_CHANNEL, BY_GROUP, BY_BLOCK } by;
+	uint64_t size[2]; /* of a block, or of a group of columns, [1] */
+};
+struct lens_schemes {
+	size_t n;
+	const struct lens_scheme *v;
+};
+int lens_schemes_parse(const struct lens_quant *quant, struct lens_arena *arena,
+		       struct lens_schemes *ret, struct lens_err *err);
+/*
+ * Place the companion of shape @s for weight @w, logically @shape of two
+ * dimensions, as the one scheme does that fits: integers or not, @bits each
+ * (0: any).  The scheme is returned; NULL: none, or several that differ.
+ */
+const struct lens_scheme *
+lens_schemes_place(const struct lens_schemes *all, bool is_int, unsigned bits,
+		   const struct lens_tensor *w, const uint64_t *shape,
+		   const struct lens_tensor *s, struct lens_companion *c,
+		   struct lens_err *err);
+
 /* How many groups of @size are @n. */
 static inline uint64_t lens_groups(uint64_t n, uint64_t size)
 {

@@ -175,6 +175,10 @@ static int bind_blocks(const struct lens_codec_args *a,
 	for (unsigned d = 0; d < n; d++)
 		shape[d] = w->shape[d];
 	shape[n - 2] *= BLOCK_BYTES;
+	/* What is called so holds whole groups. */
+	if (cut && w->shape[w->rank - 1] % (GROUP / 2))
+		return lens_codec_misfit(w, s, err,
+					 "is beside rows of no whole groups");
 	lens_stored_init(ret, &lens_codec_mxfp4, site, w);
 	ret->key = lens_codec_key(site, w->name, cut, "", err);
 	ret->weight = lens_codec_view(site, w, LENS_U8, n - 1, shape, err);
@@ -232,9 +236,7 @@ static int bind(const struct lens_codec_args *a,
 			      *a->suffix == '.' ? strlen(".weight") : 0,
 			      a->suffix);
 	if (!s || !(is_exponents(s->dtype) ||
-		    (*a->suffix == '.' &&
-		     (s->dtype == LENS_F32 || s->dtype == LENS_BF16 ||
-		      s->dtype == LENS_F16))))
+		    (*a->suffix == '.' && lens_is_scale_dtype(s->dtype))))
 		return 0;
 	return bind_rows(a, site, w, s, 0, ret, err);
 }

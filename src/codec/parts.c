@@ -187,3 +187,44 @@ int lens_codec_lone(enum lens_lone what, const struct lens_tensor *t,
 				 LENS_SHOW(t->name), why);
 	return what == LENS_LONE_DROP;
 }
+
+const float *lens_codec_counting(const struct lens_codec_site *site,
+				 unsigned less, struct lens_err *err)
+{
+	float *v = lens_codec_alloc(site->arena, 16 * sizeof(*v), err);
+
+	for (int i = 0; v && i < 16; i++)
+		v[i] = (float)(i - (int)less);
+	return v;
+}
+
+int64_t *lens_codec_integers(const struct lens_codec_site *site,
+			     const struct lens_tensor *t, size_t n,
+			     struct lens_err *err)
+{
+	const size_t es = lens_dtype_bits(t->dtype) / 8;
+	lens_autofree unsigned char *raw = malloc(n * 8 + 1);
+	lens_autofree int64_t *v = malloc(n * sizeof(*v) + 1);
+
+	if (!raw || !v) {
+		(void)lens_fail(err, ENOMEM, "no memory for '%s'",
+				LENS_SHOW(t->name));
+		return NULL;
+	}
+	if (lens_ckpt_read(site->ckpt, t, 0, n * es, raw, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		int32_t narrow;
+
+		memcpy(t->dtype == LENS_I64 ? (void *)&v[i] : (void *)&narrow,
+		       raw + i * es, es);
+		if (t->dtype != LENS_I64)
+			v[i] = narrow;
+	}
+	return lens_steal(&v);
+}
+
+bool lens_is_scale_dtype(enum lens_dtype d)
+{
+	return d == LENS_F32 || d == LENS_BF16 || d == LENS_F16;
+}

@@ -81,27 +81,36 @@ static struct lens_codec_site site_of(struct lens_plan *p)
 	};
 }
 
-/* Companions of @s belong to it, and to nothing else. */
-static int claim(struct lens_plan *p, size_t i, const struct lens_stored *s,
-		 struct lens_err *err)
+/* @t belongs to @s, and to nothing else. */
+static int claim(struct lens_plan *p, const struct lens_stored *s,
+		 const struct lens_tensor *t, struct lens_err *err)
+{
+	struct lens_key_fate *f =
+		&p->fates[lens_map_find(&p->sources, t->name)];
+
+	if (f->fate == LENS_FATE_DROPPED)
+		return lens_fail(err, EINVAL,
+				 "tensor '%s' needs '%s', which the recipe "
+				 "drops",
+				 LENS_SHOW(s->weight->name),
+				 LENS_SHOW(t->name));
+	f->fate = LENS_FATE_COMPANION;
+	f->rule = s->codec->name;
+	f->into = s->weight->name; /* the output's key later */
+	return 0;
+}
+
+static int claim_all(struct lens_plan *p, size_t i, const struct lens_stored *s,
+		     struct lens_err *err)
 {
 	p->fates[i].rule = s->codec->name;
 	p->fates[i].fate = LENS_FATE_MAPPED;
-	for (unsigned j = 0; j < s->n_companions; j++) {
-		const char *name = s->companion[j].tensor->name;
-		struct lens_key_fate *f =
-			&p->fates[lens_map_find(&p->sources, name)];
-
-		if (f->fate == LENS_FATE_DROPPED)
-			return lens_fail(err, EINVAL,
-					 "tensor '%s' needs '%s', which the "
-					 "recipe drops",
-					 LENS_SHOW(s->weight->name),
-					 LENS_SHOW(name));
-		f->fate = LENS_FATE_COMPANION;
-		f->rule = s->codec->name;
-		f->into = s->weight->name; /* the output's key later */
-	}
+	for (unsigned j = 0; j < s->n_companions; j++)
+		if (claim(p, s, s->companion[j].tensor, err) < 0)
+			return -err->code;
+	for (unsigned j = 0; j < LENS_ARRAY_SIZE(s->aside); j++)
+		if (s->aside[j] && claim(p, s, s->aside[j], err) < 0)
+			return -err->code;
 	return 0;
 }
 
@@ -126,7 +135,7 @@ static int bind_one(struct lens_plan *p, size_t i, struct lens_producer *ret,
 		if (!r)
 			continue;
 		ret->dtype = ret->stored.dtype;
-		return claim(p, i, &ret->stored, err) < 0 ? -err->code : 1;
+		return claim_all(p, i, &ret->stored, err) < 0 ? -err->code : 1;
 	}
 	return 0;
 }
