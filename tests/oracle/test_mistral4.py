@@ -10,22 +10,21 @@ usage: test_mistral4.py [--long] [--seed N] [--only N]
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from oracle import Failed, Mount, Tap, lensfs, need_libraries, need_mounts, run
+from oracle import Mount, Tap, lensfs, need_libraries, need_mounts, run
 
 need_libraries()
 need_mounts()
 
 import torch  # noqa: E402
-from safetensors import safe_open  # noqa: E402
 
 import reading  # noqa: E402
+from compare import same_folder, same_tensors  # noqa: E402
 from checkpoints import Maker, Spec, view_of, write_source, write_want  # noqa: E402
 
 SMALL = 24
@@ -61,51 +60,6 @@ def prepare(work: Path, spec: Spec) -> tuple[Path, Path, dict[str, torch.Tensor]
     made = view_of(tensors, spec, maker.experts)
     write_want(work / "want", made, work / "src", spec)
     return work / "src", work / "want", made
-
-
-def same_folder(got: Path, want: Path) -> None:
-    """The same names; the same bytes, but for config.json, which must say the same."""
-    a, b = (sorted(p.name for p in folder.iterdir()) for folder in (got, want))
-    if a != b:
-        raise Failed(f"files: {a}, want {b}")
-    if json.loads((got / "config.json").read_text()) != json.loads((want / "config.json").read_text()):
-        raise Failed("config.json says something else")
-    with reading.Pairs(got, want) as pairs:
-        reading.whole(pairs)
-
-
-def same_tensors(got: Path, made: dict[str, torch.Tensor]) -> None:
-    """As a training script reads: safe_open, by its map and by its pread."""
-    for backend in ("mmap", "pread"):
-        same_by(backend, got, made)
-
-
-def same_by(backend: str, got: Path, made: dict[str, torch.Tensor]) -> None:
-    left = set(made)
-    for path in sorted(got.glob("*.safetensors")):
-        with safe_open(str(path), framework="pt", backend=backend) as f:
-            for key in f.keys():
-                tensor, want = f.get_tensor(key), made[key]
-                left.remove(key)
-                if tensor.dtype != want.dtype or tensor.shape != want.shape:
-                    raise Failed(f"{key}: {tensor.dtype} {tuple(tensor.shape)}, want {want.dtype} {tuple(want.shape)}")
-                if not as_bytes(tensor).equal(as_bytes(want)):
-                    raise Failed(first_difference(key, tensor, want))
-    if left:
-        raise Failed(f"missing: {sorted(left)[:5]}")
-
-
-def as_bytes(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.contiguous().reshape(-1).view(torch.uint8)
-
-
-def first_difference(key: str, tensor: torch.Tensor, want: torch.Tensor) -> str:
-    size = tensor.element_size()
-    bad = (as_bytes(tensor) != as_bytes(want)).reshape(-1, size).any(1).nonzero()
-    i = int(bad[0])
-    at = torch.unravel_index(bad[0][0], tensor.shape)
-    bits = [as_bytes(t)[i * size : (i + 1) * size].flip(0).numpy().tobytes().hex() for t in (tensor, want)]
-    return f"{key}{[int(x) for x in at]}: {bits[0]}, want {bits[1]} ({len(bad)} of {tensor.numel()} differ)"
 
 
 def small(work: Path, spec: Spec) -> str:
