@@ -50,7 +50,8 @@ class NativeMaker:
         return raw.view(dtype).reshape(shape)
 
     def numbers(self, dtype: torch.dtype, *shape: int) -> torch.Tensor:
-        """Bell-shaped, of any magnitude of the dtype: its subnormals, too; one tensor in eight is nothing but zeros."""
+        """Bell-shaped, of any magnitude of the dtype: its subnormals, too; one tensor in eight is nothing but zeros, and
+        one expert of every second stack."""
         values = torch.randn(shape, generator=self.gen)
         if self.rng.random() < 1 / 8:
             return (values * 0).to(dtype)  # of either sign
@@ -59,6 +60,8 @@ class NativeMaker:
         values = values.double() * 2.0**power
         spread = torch.randint(-12, 1, shape, generator=self.gen)
         values = torch.where(torch.rand(shape, generator=self.gen) < 0.3, torch.ldexp(values, spread.double()), values)
+        if len(shape) == 3 and self.rng.random() < 1 / 2:
+            values[self.rng.randrange(shape[0])] *= 0
         limit = torch.finfo(dtype).max
         return values.clamp(-limit, limit).to(dtype)
 
