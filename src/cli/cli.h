@@ -44,6 +44,7 @@ struct lens_args {
 	struct lens_view_opts view;
 	const char **set; /* what view.plan.set points to */
 	unsigned jobs;
+	unsigned part, parts; /* --part I/N; parts 0: not given */
 	bool quantize;
 	enum lens_scales scales; /* --scales; LENS_SCALES_NONE: not given */
 	bool foreground, allow_other;
@@ -116,6 +117,7 @@ int lens_cli_set_exclude(struct lens_args *a, const char *v,
 int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err);
+int lens_cli_set_part(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_quantize(struct lens_args *a, const char *v,
 			  struct lens_err *err);
 int lens_cli_set_recipe(struct lens_args *a, const char *v,

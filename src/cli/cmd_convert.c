@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* Bytes of a job at most; all threads' buffers together. */
@@ -256,8 +257,28 @@ static int one(void *ctx, size_t i, struct lens_err *err)
 	return lens_dest_close(&c->dest, j->file, err);
 }
 
+/* The jobs of what is wanted here of the files from @first on, up to rank
+ * @last. */
+static int make_jobs(struct converting *c, enum lens_rank first,
+		     enum lens_rank last, struct lens_err *err)
+{
+	size_t n = lens_plan_count(lens_view_plan(c->v));
+	lens_autofree uint32_t *order = in_order(c, n);
+
+	if (!order)
+		return lens_fail(err, ENOMEM, "no memory for jobs");
+	c->n = 0;
+	for (size_t i = 0; i < c->dest.n; i++)
+		if (c->dest.file[i].rank >= first &&
+		    c->dest.file[i].rank <= last &&
+		    lens_dest_wants(&c->dest, i) &&
+		    cut_file(c, i, order, n, err) < 0)
+			return -err->code;
+	return 0;
+}
+
 /* Everything of one rank before anything of the next. */
-static int write_all(struct converting *c, struct lens_err *err)
+static int write_jobs(struct converting *c, struct lens_err *err)
 {
 	for (size_t i = 0, end; i < c->n; i = end) {
 		enum lens_rank rank = c->dest.file[c->job[i].file].rank;
@@ -273,16 +294,27 @@ static int write_all(struct converting *c, struct lens_err *err)
 	return lens_dest_sync(&c->dest, err);
 }
 
-static int make_jobs(struct converting *c, struct lens_err *err)
+/*
+ * The weights, and, once those of all parts are there, the rest: whoever comes
+ * last writes it, and two who come last write the same.  @missing: weight files
+ * of others that are not there.
+ */
+static int write_all(struct converting *c, size_t *missing,
+		     struct lens_err *err)
 {
-	size_t n = lens_plan_count(lens_view_plan(c->v));
-	lens_autofree uint32_t *order = in_order(c, n);
+	size_t of;
 
-	if (!order)
-		return lens_fail(err, ENOMEM, "no memory for jobs");
-	for (size_t i = 0; i < c->dest.n; i++)
-		if (cut_file(c, i, order, n, err) < 0)
-			return -err->code;
+	if (make_jobs(c, LENS_RANK_WEIGHTS, LENS_RANK_WEIGHTS, err) < 0 ||
+	    write_jobs(c, err) < 0)
+		return -err->code;
+	*missing = lens_dest_weights(&c->dest, &of);
+	*missing = of - *missing;
+	if (*missing)
+		return 0;
+	if (make_jobs(c, LENS_RANK_OTHER, LENS_RANK_INDEX, err) < 0 ||
+	    write_jobs(c, err) < 0)
+		return -err->code;
+	lens_dest_end(&c->dest);
 	return 0;
 }
 
@@ -321,40 +353,70 @@ static void fini(struct converting *c)
 	lens_dest_fini(&c->dest);
 }
 
-static void summary(const struct converting *c, double seconds)
+static void summary(const struct converting *c, double seconds, size_t missing)
 {
-	char size[32], rate[32], time[32];
+	char size[32], rate[32], time[32], part[64] = "";
+	size_t n = 0;
 
-	lens_log(LENS_LOG_INFO, "convert: '%s': %zu file%s, %s in %s (%s/s)",
-		 LENS_SHOW(c->dest.path), c->dest.n, c->dest.n == 1 ? "" : "s",
+	for (size_t i = 0; i < c->dest.n; i++)
+		n += c->dest.file[i].ours;
+	if (c->dest.parts)
+		(void)snprintf(part, sizeof(part), "part %u/%u: ", c->dest.part,
+			       c->dest.parts);
+	lens_log(LENS_LOG_INFO, "convert: '%s': %s%zu file%s, %s in %s (%s/s)",
+		 LENS_SHOW(c->dest.path), part, n, n == 1 ? "" : "s",
 		 lens_format_size(size, c->dest.size),
 		 lens_cli_clock(time, seconds),
 		 lens_format_size(
 			 rate, (uint64_t)((double)c->dest.size /
 					  (seconds > 1e-3 ? seconds : 1e-3))));
+	if (missing)
+		lens_log(LENS_LOG_INFO,
+			 "convert: '%s': %zu file%s of other parts %s missing; "
+			 "the last to end writes the rest",
+			 LENS_SHOW(c->dest.path), missing,
+			 missing == 1 ? "" : "s", missing == 1 ? "is" : "are");
+}
+
+/* What stays of a conversion that failed. */
+static void leave(struct converting *c)
+{
+	const size_t done = lens_dest_leave(&c->dest);
+
+	if (done)
+		lens_log(LENS_LOG_INFO,
+			 "convert: '%s': %zu of %zu files are whole and stay; "
+			 "the same command goes on from there",
+			 LENS_SHOW(c->dest.path), done, c->dest.n);
 }
 
 static int convert(struct converting *c, const struct lens_args *a,
 		   struct lens_err *err)
 {
 	double begin = lens_cli_now();
+	size_t missing = 0;
 	int n;
 
 	set_sizes(c, a->jobs);
-	if (lens_dest_init(&c->dest, a->operand[1], c->v, err) < 0 ||
-	    make_jobs(c, err) < 0)
+	if (lens_dest_init(&c->dest, a->operand[1], c->v, a->part, a->parts,
+			   err) < 0)
 		return -err->code;
 	catch_signals();
-	n = lens_dest_begin(&c->dest, err);
+	n = lens_dest_begin(&c->dest, c->v, err);
+	if (n == 1) {
+		lens_log(LENS_LOG_INFO, "convert: '%s': it is there already",
+			 LENS_SHOW(c->dest.path));
+		return 0;
+	}
 	if (n >= 0) {
 		lens_cli_bar_start(&c->bar, "convert", c->dest.size, a->quiet);
-		n = write_all(c, err);
+		n = write_all(c, &missing, err);
 		lens_cli_bar_stop(&c->bar);
 	}
 	if (n < 0)
-		lens_dest_undo(&c->dest);
+		leave(c);
 	else
-		summary(c, lens_cli_now() - begin);
+		summary(c, lens_cli_now() - begin, missing);
 	return n;
 }
 
@@ -362,10 +424,12 @@ int lens_cli_convert(struct lens_args *a, struct lens_err *err)
 {
 	LENS_CLEANUP(lens_view_closep) struct lens_view *v = NULL;
 	struct converting c = { .lock = PTHREAD_MUTEX_INITIALIZER,
-				.dest.dir = -1 };
+				.dest.dir = -1,
+				.dest.work = -1 };
 	int n;
 
-	if (lens_dest_check(a->operand[1], a->operand[0], err) < 0 ||
+	if (lens_dest_check(a->operand[1], a->operand[0], a->parts != 0, err) <
+		    0 ||
 	    lens_cli_open(a, a->operand[0], &v, err) < 0)
 		return -err->code;
 	c.v = v;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dest.c - making the directory that convert writes, and unmaking it.
+ * dest.c - the directory that convert writes: its files, each whole or not
+ * there.
  */
 #include "cli/dest.h"
 
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -69,7 +71,17 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
-int lens_dest_check(const char *path, const char *source, struct lens_err *err)
+/* Has a conversion into @path begun, and not ended? */
+static bool is_begun(const char *path)
+{
+	lens_autofree char *work = NULL;
+
+	return asprintf(&work, "%s/" LENS_DEST_WORK, path) >= 0 &&
+	       access(work, F_OK) == 0;
+}
+
+int lens_dest_check(const char *path, const char *source, bool part,
+		    struct lens_err *err)
 {
 	lens_autofree char *parent = parent_of(path);
 	struct stat from, to;
@@ -96,7 +108,8 @@ int lens_dest_check(const char *path, const char *source, struct lens_err *err)
 		return lens_fail(err, EINVAL,
 				 "'%s': it is in the source '%s', or the same",
 				 LENS_SHOW(path), LENS_SHOW(source));
-	if (there && !is_empty(path))
+	/* What is in it is looked at when it is known what should be. */
+	if (there && !part && !is_begun(path) && !is_empty(path))
 		return lens_fail(err, ENOTEMPTY, "'%s': it is not empty",
 				 LENS_SHOW(path));
 	return 0;
@@ -151,7 +164,6 @@ static int add_file(struct lens_dest *d, const struct lens_view *v, char *path,
 				   .mtime = attr->mtime,
 				   .fd = -1 };
 	classify(t, v);
-	d->size += attr->size;
 	return 0;
 }
 
@@ -199,16 +211,75 @@ static int by_rank(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+static int by_size(const void *a, const void *b)
+{
+	const struct lens_target *const *x = a, *const *y = b;
+
+	if ((*x)->size != (*y)->size)
+		return (*x)->size > (*y)->size ? -1 : 1;
+	return strcmp((*x)->path, (*y)->path);
+}
+
+/* Weight files to parts: the largest that is left to the part that has least.
+ */
+static int deal(struct lens_dest *d, struct lens_err *err)
+{
+	lens_autofree struct lens_target **order =
+		calloc(d->n + 1, sizeof(struct lens_target *));
+	lens_autofree uint64_t *load =
+		calloc((size_t)d->parts + 1, sizeof(*load));
+	size_t n = 0;
+
+	if (!order || !load)
+		return lens_fail(err, ENOMEM, "no memory for a list of files");
+	for (size_t i = 0; i < d->n; i++)
+		if (d->file[i].rank == LENS_RANK_WEIGHTS)
+			order[n++] = &d->file[i];
+	qsort(order, n, sizeof(struct lens_target *), by_size);
+	for (size_t i = 0; i < n && d->parts; i++) {
+		unsigned least = 0;
+
+		for (unsigned k = 1; k < d->parts; k++)
+			if (load[k] < load[least])
+				least = k;
+		order[i]->part = least;
+		load[least] += order[i]->size;
+	}
+	return 0;
+}
+
+/* Names that no other process takes, on whichever host it is. */
+static void make_token(struct lens_dest *d)
+{
+	struct timespec now;
+	char host[24] = "";
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)gethostname(host, sizeof(host) - 1);
+	for (char *p = host; *p; p++)
+		if (*p == '/')
+			*p = '_';
+	(void)snprintf(d->token, sizeof(d->token), "%s-%ld-%llx", host,
+		       (long)getpid(),
+		       (unsigned long long)now.tv_sec * 1000000000u +
+			       (unsigned long long)now.tv_nsec);
+}
+
 int lens_dest_init(struct lens_dest *d, const char *path,
-		   const struct lens_view *v, struct lens_err *err)
+		   const struct lens_view *v, unsigned part, unsigned parts,
+		   struct lens_err *err)
 {
 	*d = (struct lens_dest){ .path = path,
 				 .dir = -1,
+				 .work = -1,
+				 .part = part,
+				 .parts = parts,
 				 .lock = PTHREAD_MUTEX_INITIALIZER };
+	make_token(d);
 	if (list(d, v, LENS_ROOT, "") < 0)
 		return lens_fail(err, ENOMEM, "no memory for a list of files");
 	qsort(d->file, d->n, sizeof(*d->file), by_rank);
-	return 0;
+	return deal(d, err);
 }
 
 void lens_dest_fini(struct lens_dest *d)
@@ -222,6 +293,8 @@ void lens_dest_fini(struct lens_dest *d)
 		free(d->folder[i]);
 	free(d->file);
 	free(d->folder);
+	if (d->work >= 0)
+		(void)close(d->work);
 	if (d->dir >= 0)
 		(void)close(d->dir);
 }
@@ -239,14 +312,51 @@ static int check_space(const struct lens_dest *d, struct lens_err *err)
 	if (d->size <= room)
 		return 0;
 	return lens_fail(err, ENOSPC,
-			 "'%s': the view needs %s, and %s are free (%llu and "
-			 "%llu bytes)",
+			 "'%s': what is to be written needs %s, and %s are "
+			 "free (%llu and %llu bytes)",
 			 LENS_SHOW(d->path), lens_format_size(need, d->size),
 			 lens_format_size(have, room),
 			 (unsigned long long)d->size, (unsigned long long)room);
 }
 
-int lens_dest_begin(struct lens_dest *d, struct lens_err *err)
+static bool is_mine(const struct lens_dest *d, size_t i)
+{
+	const struct lens_target *t = &d->file[i];
+
+	return t->rank != LENS_RANK_WEIGHTS || !d->parts || t->part == d->part;
+}
+
+bool lens_dest_wants(const struct lens_dest *d, size_t i)
+{
+	return is_mine(d, i) && d->file[i].state != TARGET_DONE;
+}
+
+/* Nothing in DEST is being made: is it what would be? */
+static int check_done(const struct lens_dest *d, const struct lens_view *v,
+		      struct lens_err *err)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (!lens_resume_is_done(d, i) ||
+		    !lens_resume_is_alike(d, i, v))
+			return lens_fail(err, ENOTEMPTY,
+					 "'%s': it is not empty, and no "
+					 "conversion is going on in it",
+					 LENS_SHOW(d->path));
+	return 1;
+}
+
+static int make_folders(struct lens_dest *d, struct lens_err *err)
+{
+	for (size_t i = 0; i < d->n_folders; i++)
+		if (mkdirat(d->dir, d->folder[i], 0755) < 0 && errno != EEXIST)
+			return lens_fail(
+				err, errno, "'%s/%s': %s", LENS_SHOW(d->path),
+				LENS_SHOW(d->folder[i]), strerror(errno));
+	return 0;
+}
+
+int lens_dest_begin(struct lens_dest *d, const struct lens_view *v,
+		    struct lens_err *err)
 {
 	if (mkdir(d->path, 0755) == 0)
 		d->made = true;
@@ -257,21 +367,24 @@ int lens_dest_begin(struct lens_dest *d, struct lens_err *err)
 	if (d->dir < 0)
 		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(d->path),
 				 strerror(errno));
-	if (check_space(d, err) < 0)
+	if (!is_begun(d->path) && !is_empty(d->path))
+		return check_done(d, v, err);
+	if (lens_resume_begin(d, v, err) < 0)
 		return -err->code;
-	for (; d->n_made < d->n_folders; d->n_made++)
-		if (mkdirat(d->dir, d->folder[d->n_made], 0755) < 0)
-			return lens_fail(err, errno, "'%s/%s': %s",
-					 LENS_SHOW(d->path),
-					 LENS_SHOW(d->folder[d->n_made]),
-					 strerror(errno));
-	return 0;
+	for (size_t i = 0; i < d->n; i++) {
+		if (lens_resume_is_done(d, i))
+			d->file[i].state = TARGET_DONE;
+		if (lens_dest_wants(d, i))
+			d->size += d->file[i].size;
+	}
+	lens_resume_clean(d, false);
+	return check_space(d, err) < 0 ? -err->code : make_folders(d, err);
 }
 
-/* What file @i is called until it is whole: not a name that a view has. */
-static const char *temporary(char *buf, size_t i)
+/* What file @i is called, in .lensfs-convert, until it is whole. */
+static const char *temporary(const struct lens_dest *d, char *buf, size_t i)
 {
-	(void)snprintf(buf, 40, ".lensfs-%zu.tmp", i);
+	(void)snprintf(buf, 96, "%zu-%s", i, d->token);
 	return buf;
 }
 
@@ -287,17 +400,20 @@ static int failed(const struct lens_dest *d, size_t i, const char *what,
 int lens_dest_open(struct lens_dest *d, size_t i, int *fd, struct lens_err *err)
 {
 	struct lens_target *t = &d->file[i];
-	char name[40];
+	char name[96];
 	int n = 0;
 
 	(void)pthread_mutex_lock(&d->lock);
 	if (t->state == TARGET_NONE) {
-		t->fd = openat(d->dir, temporary(name, i),
+		t->fd = openat(d->work, temporary(d, name, i),
 			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		if (t->fd < 0)
 			n = failed(d, i, "open", err);
 		else
 			t->state = TARGET_OPEN;
+		/* Says that somebody writes it, where that can be said. */
+		if (t->fd >= 0)
+			(void)flock(t->fd, LOCK_EX | LOCK_NB);
 	}
 	*fd = t->fd;
 	(void)pthread_mutex_unlock(&d->lock);
@@ -308,7 +424,7 @@ int lens_dest_close(struct lens_dest *d, size_t i, struct lens_err *err)
 {
 	struct lens_target *t = &d->file[i];
 	const struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, t->mtime };
-	char name[40];
+	char name[96];
 	int fd = t->fd;
 
 	/* It may end in a hole. */
@@ -318,15 +434,34 @@ int lens_dest_close(struct lens_dest *d, size_t i, struct lens_err *err)
 		return failed(d, i, "fsync", err);
 	if (futimens(fd, times) < 0)
 		return failed(d, i, "set its time", err);
+	/* Whoever else made it meanwhile made the same, and may have taken
+	 * ours away at the end. */
+	if (renameat(d->work, temporary(d, name, i), d->dir, t->path) < 0 &&
+	    !(errno == ENOENT && lens_resume_is_done(d, i)))
+		return failed(d, i, "rename", err);
 	t->fd = -1;
 	if (close(fd) < 0)
 		return failed(d, i, "close", err);
-	if (renameat(d->dir, temporary(name, i), d->dir, t->path) < 0)
-		return failed(d, i, "rename", err);
 	(void)pthread_mutex_lock(&d->lock);
+	t->ours = true;
 	t->state = TARGET_DONE;
 	(void)pthread_mutex_unlock(&d->lock);
 	return 0;
+}
+
+size_t lens_dest_weights(struct lens_dest *d, size_t *of)
+{
+	size_t n = 0;
+
+	*of = 0;
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->file[i].rank != LENS_RANK_WEIGHTS)
+			continue;
+		++*of;
+		n += d->file[i].state == TARGET_DONE ||
+		     lens_resume_is_done(d, i);
+	}
+	return n;
 }
 
 int lens_dest_sync(struct lens_dest *d, struct lens_err *err)
@@ -347,19 +482,30 @@ int lens_dest_sync(struct lens_dest *d, struct lens_err *err)
 	return 0;
 }
 
-void lens_dest_undo(struct lens_dest *d)
+void lens_dest_end(struct lens_dest *d)
 {
-	char name[40];
+	lens_resume_clean(d, true);
+	(void)fsync(d->dir);
+}
+
+size_t lens_dest_leave(struct lens_dest *d)
+{
+	size_t done = 0;
+	char name[96];
 
 	for (size_t i = 0; d->dir >= 0 && i < d->n; i++) {
-		if (d->file[i].state == TARGET_NONE)
-			continue;
-		(void)unlinkat(d->dir, temporary(name, i), 0);
-		if (d->file[i].state == TARGET_DONE)
-			(void)unlinkat(d->dir, d->file[i].path, 0);
+		if (d->work >= 0 && d->file[i].state == TARGET_OPEN)
+			(void)unlinkat(d->work, temporary(d, name, i), 0);
+		done += d->file[i].state == TARGET_DONE;
 	}
-	while (d->n_made)
-		(void)unlinkat(d->dir, d->folder[--d->n_made], AT_REMOVEDIR);
+	/* Where others are at work, or were, it is not ours to end. */
+	if (done || d->parts || d->dir < 0 || (d->work >= 0 && !d->first))
+		return done;
+	if (d->first)
+		lens_resume_clean(d, true);
+	for (size_t i = d->n_folders; d->first && i-- > 0;)
+		(void)unlinkat(d->dir, d->folder[i], AT_REMOVEDIR);
 	if (d->made)
 		(void)rmdir(d->path);
+	return 0;
 }

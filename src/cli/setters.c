@@ -188,3 +188,22 @@ int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err)
 	a->view.like = v;
 	return 0;
 }
+
+int lens_cli_set_part(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	char *slash, *end;
+	unsigned long i = strtoul(v, &slash, 10), n = 0;
+
+	if (*v >= '0' && *v <= '9' && slash[0] == '/' && slash[1] >= '1' &&
+	    slash[1] <= '9') {
+		n = strtoul(slash + 1, &end, 10);
+		n = *end || n > 100000 ? 0 : n;
+	}
+	if (!n || i >= n)
+		return lens_fail(err, EINVAL,
+				 "'%s' is not I/N with I from 0 to N - 1",
+				 LENS_SHOW(v));
+	a->part = (unsigned)i;
+	a->parts = (unsigned)n;
+	return 0;
+}

@@ -106,6 +106,8 @@ static const struct lens_option options[] = {
 	  VIEW, true, .set = lens_cli_set_cache_compress },
 	{ "jobs", 0, "N", "threads (default: one a CPU)", MOUNT | CONVERT, true,
 	  .set = lens_cli_set_jobs },
+	{ "part", 0, "I/N", "write the share I, from 0, of N processes' work",
+	  CONVERT, .set = lens_cli_set_part },
 	{ "quiet", 'q', NULL, "no warnings, no progress",
 	  VIEW | UMOUNT | RECIPES, FLAG(quiet) },
 	{ "help", 'h', NULL, "show this", VIEW | UMOUNT | RECIPES, FLAG(help) },
