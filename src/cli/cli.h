@@ -90,6 +90,7 @@ struct lens_option {
 	const char *help;
 	unsigned of; /* commands, LENS_OF(); 0: those that are no command */
 	bool fs;     /* may stand in -o, too */
+	bool rare;   /* the help names it and no more, to fit a screen */
 	size_t flag; /* the bool in lens_args that it sets, where set is NULL */
 	int (*set)(struct lens_args *a, const char *value,
 		   struct lens_err *err);

@@ -220,6 +220,8 @@ static int work(struct converting *c, const struct job *j, void *buf,
 	lens_cancel_set(stopping, NULL);
 	if (lens_dest_open(&c->dest, j->file, &fd, err) < 0)
 		return -err->code;
+	if (fd < 0)
+		return 0;
 	if (j->n && lens_tree_is_hole(c->v, t->ino, j->off, j->n))
 		return 0; /* the file is as long as it should be at its end */
 	if (j->n && lens_tree_read(c->v, t->ino, j->off, j->n, buf, &got,

@@ -407,7 +407,10 @@ int lens_dest_open(struct lens_dest *d, size_t i, int *fd, struct lens_err *err)
 	if (t->state == TARGET_NONE) {
 		t->fd = openat(d->work, temporary(d, name, i),
 			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		if (t->fd < 0)
+		/* Whoever made it too may have come to the end of it all. */
+		if (t->fd < 0 && errno == ENOENT && lens_resume_is_done(d, i))
+			t->state = TARGET_DONE;
+		else if (t->fd < 0)
 			n = failed(d, i, "open", err);
 		else
 			t->state = TARGET_OPEN;
@@ -427,6 +430,8 @@ int lens_dest_close(struct lens_dest *d, size_t i, struct lens_err *err)
 	char name[96];
 	int fd = t->fd;
 
+	if (t->state == TARGET_DONE)
+		return 0;
 	/* It may end in a hole. */
 	if (ftruncate(fd, (off_t)t->size) < 0)
 		return failed(d, i, "truncate", err);

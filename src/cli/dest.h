@@ -72,7 +72,7 @@ int lens_dest_begin(struct lens_dest *d, const struct lens_view *v,
 		    struct lens_err *err) LENS_MUST_CHECK;
 /* Is file @i to be written here and now? */
 bool lens_dest_wants(const struct lens_dest *d, size_t i);
-/* Where file @i is written; any thread. */
+/* Where file @i is written; any thread. -1: it is there already. */
 int lens_dest_open(struct lens_dest *d, size_t i, int *fd,
 		   struct lens_err *err) LENS_MUST_CHECK;
 /* All of file @i is written: give it its name. */

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 void lens_cli_help(void)
 {
@@ -41,6 +42,28 @@ static void option_help(const struct lens_option *o)
 	(void)printf("  %-27s %s\n", left, o->help);
 }
 
+/* Those that are seldom wanted, by name, on lines of 80 columns. */
+static void rare_help(unsigned bit)
+{
+	size_t column = 0;
+
+	for (size_t i = 0; i < lens_cli_options(); i++) {
+		const struct lens_option *o = lens_cli_option(i);
+		const size_t n = o->name ? strlen(o->name) + 3 : 0;
+
+		if (!(o->of & bit) || !o->rare)
+			continue;
+		if (!column || column + n > 78) {
+			(void)printf(column ? "\n     " : "  and");
+			column = 5;
+		}
+		(void)printf(" --%s", o->name);
+		column += n;
+	}
+	if (column)
+		(void)printf("\n");
+}
+
 void lens_cli_command_help(const struct lens_command *c)
 {
 	unsigned bit = LENS_OF(c - lens_cli_commands);
@@ -51,8 +74,9 @@ void lens_cli_command_help(const struct lens_command *c)
 		     "\n",
 		     c->name, c->operands, toupper(c->help[0]), c->help + 1);
 	for (size_t i = 0; i < lens_cli_options(); i++)
-		if (lens_cli_option(i)->of & bit)
+		if ((lens_cli_option(i)->of & bit) && !lens_cli_option(i)->rare)
 			option_help(lens_cli_option(i));
+	rare_help(bit);
 	(void)printf("\n"
 		     "For example: %s\n",
 		     c->example);
