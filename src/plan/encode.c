@@ -7,8 +7,11 @@
 #include "plan/state.h"
 
 #include <errno.h>
+#include <math.h>
 
 #define AT_ONCE 512 /* values, on the stack */
+#define LARGEST 448.0f
+#define INFINITE 0x7f800000u
 
 struct lens_encoder *lens_encoder_new(struct lens_plan *p,
 				      const struct lens_virtual *v, size_t n)
@@ -26,6 +29,22 @@ struct lens_encoder *lens_encoder_new(struct lens_plan *p,
 	return e->scale ? e : NULL;
 }
 
+/* Can values of at most @most, as the bits of an f32, be divided by @scale?
+ * Infinity can where 448 * @scale, what the largest code reads as, is infinity
+ * for values of their dtype, too: that code comes back. */
+static bool can_encode(const struct lens_encoder *e, float scale, uint32_t most)
+{
+	float largest = LARGEST * fabsf(scale);
+	unsigned char raw[sizeof(largest)];
+
+	if (e->made_by || most < INFINITE)
+		return true;
+	if (most != INFINITE || !lens_from_f32(e->from, raw, &largest, 1))
+		return false;
+	(void)lens_to_f32(e->from, &largest, raw, 1);
+	return isinf(largest);
+}
+
 /* Values that all have one scale. */
 static bool encode_run(const struct lens_encoder *e, float scale,
 		       const void *values, size_t n, uint8_t *dst)
@@ -37,7 +56,7 @@ static bool encode_run(const struct lens_encoder *e, float scale,
 	for (size_t i = 0, m; i < n; i += m) {
 		m = n - i < AT_ONCE ? n - i : AT_ONCE;
 		(void)lens_to_f32(e->from, f, (const char *)values + i * es, m);
-		if (!e->made_by && k->most32(f, m) >= 0x7f800000)
+		if (!can_encode(e, scale, k->most32(f, m)))
 			return false;
 		k->f32_e4m3_by(dst + i, f, m, scale);
 	}
