@@ -57,12 +57,12 @@ class Tap:
         self.count = self.bad = 0
 
     def check(self, name: str, fn, *args) -> None:
-        """fn(*args) passes unless it raises Failed; what it returns is told beside the name."""
+        """fn(*args) passes unless it raises Failed, or cannot read; what it returns is told beside the name."""
         self.count += 1
         start = time.monotonic()
         try:
             told = fn(*args)
-        except Failed as e:
+        except (Failed, OSError) as e:
             self.bad += 1
             print(f"not ok {self.count} - {name}")
             for line in str(e).splitlines():
