@@ -36,6 +36,11 @@ struct lens_kernels {
 	/* Nibbles to a byte each, the low one first: n of them, 2 i and 2 i + 1
 	 * in src[i]. */
 	void (*unpack4)(uint8_t *dst, const uint8_t *src, size_t n);
+	/* Groups of codes below 16, a byte each: element i of group g is
+	 * bf16(f32((values[code] - zero[g]) * scale[g])). */
+	void (*code4_bf16)(uint16_t *dst, const uint8_t *src, size_t groups,
+			   size_t group, const float *values,
+			   const float *scale, const float *zero);
 
 	/* Casts. Widening is exact; narrowing rounds to nearest even,
 	 * overflow is infinity. */

@@ -12,6 +12,7 @@
 
 #define AT_ONCE 256 /* elements, on the stack */
 #define SHORT 8     /* a run that is not worth a table */
+#define GROUPS 64   /* at once */
 
 void lens_companion_init(struct lens_companion *c, const struct lens_tensor *t,
 			 enum lens_companion_role role)
@@ -130,6 +131,7 @@ static uint64_t run_at(const struct along *a, uint64_t x)
 struct line {
 	const struct lens_stored *s;
 	unsigned code, out; /* bytes of a code, of an element */
+	bool detour;        /* by way of another dtype than the target */
 	unsigned n;
 	struct along a[LENS_COMPANIONS];
 };
@@ -221,20 +223,22 @@ static void decode_table(const struct lens_stored *s, const uint8_t *codes,
 }
 
 /* All with one scale. */
-static void decode_run(const struct line *l, const void *codes, uint64_t x,
-		       size_t n, void *dst)
+static void decode_run(const struct line *l, const void *codes, float scale,
+		       float zero, size_t n, void *dst)
 {
 	const struct lens_stored *s = l->s;
-	float zero, v[AT_ONCE];
-	const float scale = scale_at(l, x, &zero);
+	float v[AT_ONCE];
 
+	if (s->values && s->dtype == LENS_BF16 && !l->detour) {
+		lens_kernels()->code4_bf16(dst, codes, 1, n, s->values, &scale,
+					   &zero);
+		return;
+	}
 	if (s->values) {
 		decode_table(s, codes, scale, zero, n, dst);
 		return;
 	}
-	if (zero == 0 && s->zero == 0 &&
-	    (s->via == LENS_DTYPE_INVALID || s->via == s->dtype ||
-	     s->via == LENS_F32)) {
+	if (zero == 0 && s->zero == 0 && !l->detour) {
 		(void)lens_decode(s->dtype, dst, s->code, codes, n, scale);
 		return;
 	}
@@ -246,6 +250,78 @@ static void decode_run(const struct line *l, const void *codes, uint64_t x,
 		lens_kernels()->scale_f32(v, v, m, scale);
 		finish(s, v, m, (char *)dst + i * l->out);
 	}
+}
+
+/* The size of groups that share scale and zero, if index @x begins one and all
+ * companions keep to them; 0: they don't. */
+static uint64_t group_at(const struct line *l, uint64_t x)
+{
+	uint64_t size = 0;
+
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct along *a = &l->a[i];
+		uint64_t div;
+
+		if (a->k < 0)
+			continue;
+		div = a->c->div[a->k];
+		if (a->lookup || a->c->role == LENS_LOOKUP ||
+		    a->c->period[a->k] || (size && div != size))
+			return 0;
+		size = div;
+	}
+	return size >= SHORT && x % size == 0 ? size : 0;
+}
+
+/* One companion's share in the scales and zeros of @n groups from @x on. */
+static void fill_groups(const struct along *a, uint64_t x, size_t n,
+			float *scale, float *zero)
+{
+	const uint64_t step = a->k < 0 ? 0 : a->stride;
+	const float *v =
+		a->k < 0 ? a->v :
+			   (const float *)((uintptr_t)a->v +
+					   lens_companion_index(
+						   a->c, (unsigned)a->k, x) *
+						   step * sizeof(float));
+
+	switch (a->c->role) {
+	case LENS_SCALE:
+		for (size_t i = 0; i < n; i++)
+			scale[i] = v[i * step];
+		break;
+	case LENS_TIMES:
+		for (size_t i = 0; i < n; i++)
+			scale[i] = scale[i] * v[i * step];
+		break;
+	case LENS_OVER:
+		for (size_t i = 0; i < n; i++)
+			scale[i] = scale[i] / v[i * step];
+		break;
+	default:
+		for (size_t i = 0; i < n; i++)
+			zero[i] = v[i * step];
+		break;
+	}
+}
+
+/* @n whole groups of @size from index @x on. */
+static void decode_groups(const struct line *l, const void *codes, uint64_t x,
+			  uint64_t size, size_t n, void *dst)
+{
+	float scale[GROUPS], zero[GROUPS] = { 0 };
+
+	for (unsigned i = 0; i < l->n; i++)
+		fill_groups(&l->a[i], x, n, scale, zero);
+	if (l->s->values && l->s->dtype == LENS_BF16 && !l->detour) {
+		lens_kernels()->code4_bf16(dst, codes, n, (size_t)size,
+					   l->s->values, scale, zero);
+		return;
+	}
+	for (size_t g = 0; g < n; g++)
+		decode_run(l, (const char *)codes + g * size * l->code,
+			   scale[g], zero[g], (size_t)size,
+			   (char *)dst + g * size * l->out);
 }
 
 /* How many of @n elements from index @x on have the same scale and zero. */
@@ -262,6 +338,30 @@ static size_t run_of(const struct line *l, uint64_t x, uint64_t step, size_t n)
 	return n;
 }
 
+/* One step of a line: how many of its next @n elements were decoded. */
+static size_t decode_next(const struct line *l, const void *codes, uint64_t x,
+			  uint64_t step, size_t n, void *dst)
+{
+	const uint64_t size = step == 1 ? group_at(l, x) : 0;
+	float scale, zero;
+	size_t m;
+
+	if (size && size <= n) {
+		m = (size_t)(n / size < GROUPS ? n / size : GROUPS);
+		decode_groups(l, codes, x, size, m, dst);
+		return m * (size_t)size;
+	}
+	m = run_of(l, x, step ? step : 1, n);
+	if (m >= SHORT || m == n) {
+		scale = scale_at(l, x, &zero);
+		decode_run(l, codes, scale, zero, m, dst);
+		return m;
+	}
+	m = n < AT_ONCE ? n : AT_ONCE;
+	decode_mixed(l, codes, x, step, m, dst);
+	return m;
+}
+
 void lens_stored_decode(const struct lens_stored *s,
 			const struct lens_window *w, const void *codes,
 			const uint64_t *at, unsigned dim, uint64_t step,
@@ -270,21 +370,14 @@ void lens_stored_decode(const struct lens_stored *s,
 	struct line l = { .s = s,
 			  .code = lens_stored_code_size(s),
 			  .out = lens_dtype_bits(s->dtype) / 8,
+			  .detour = s->via != LENS_DTYPE_INVALID &&
+				    s->via != LENS_F32 && s->via != s->dtype,
 			  .n = s->n_companions };
 
 	for (unsigned i = 0; i < l.n; i++)
 		l.a[i] = along(s, i, w, l.a, at, dim);
-	for (size_t i = 0, m; i < n; i += m) {
-		const uint64_t x = s->rank ? at[dim] + i * step : 0;
-		const void *from = (const char *)codes + i * l.code;
-		void *to = (char *)dst + i * l.out;
-
-		m = run_of(&l, x, step ? step : 1, n - i);
-		if (m >= SHORT || m == n - i) {
-			decode_run(&l, from, x, m, to);
-			continue;
-		}
-		m = n - i < AT_ONCE ? n - i : AT_ONCE;
-		decode_mixed(&l, from, x, step, m, to);
-	}
+	for (size_t i = 0; i < n;)
+		i += decode_next(&l, (const char *)codes + i * l.code,
+				 s->rank ? at[dim] + i * step : 0, step, n - i,
+				 (char *)dst + i * l.out);
 }

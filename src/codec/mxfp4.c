@@ -175,10 +175,6 @@ static int bind_blocks(const struct lens_codec_args *a,
 	for (unsigned d = 0; d < n; d++)
 		shape[d] = w->shape[d];
 	shape[n - 2] *= BLOCK_BYTES;
-	/* What is called so holds whole groups. */
-	if (cut && w->shape[w->rank - 1] % (GROUP / 2))
-		return lens_codec_misfit(w, s, err,
-					 "is beside rows of no whole groups");
 	lens_stored_init(ret, &lens_codec_mxfp4, site, w);
 	ret->key = lens_codec_key(site, w->name, cut, "", err);
 	ret->weight = lens_codec_view(site, w, LENS_U8, n - 1, shape, err);
@@ -205,6 +201,10 @@ static int bind_rows(const struct lens_codec_args *a,
 	if (f4 && w->shape[w->rank - 1] % 2)
 		return lens_codec_misfit(w, s, err,
 					 "is beside rows of half bytes");
+	/* What is called so holds whole groups. */
+	if (cut && w->shape[w->rank - 1] % (GROUP / 2))
+		return lens_codec_misfit(w, s, err,
+					 "is beside rows of no whole groups");
 	lens_stored_init(ret, &lens_codec_mxfp4, site, w);
 	ret->key = lens_codec_key(site, w->name, cut, "", err);
 	if (!ret->key)

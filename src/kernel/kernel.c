@@ -42,6 +42,22 @@ static void unpack4(uint8_t *dst, const uint8_t *src, size_t n)
 		dst[i] = (uint8_t)(src[i / 2] >> (i % 2 * 4) & 15);
 }
 
+static void code4_bf16(uint16_t *dst, const uint8_t *src, size_t groups,
+		       size_t group, const float *values, const float *scale,
+		       const float *zero)
+{
+	uint16_t table[16];
+
+	for (size_t g = 0; g < groups; g++) {
+		for (unsigned c = 0; c < 16; c++)
+			table[c] = lens_f32_to_bf16(
+				(lens_getf(values, c) - lens_getf(zero, g)) *
+				lens_getf(scale, g));
+		for (size_t i = g * group; i < (g + 1) * group; i++)
+			lens_put16(dst, i, table[src[i]]);
+	}
+}
+
 static void bf16_f32(float *dst, const uint16_t *src, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -153,6 +169,7 @@ const struct lens_kernels lens_kernels_scalar = {
 	.e4m3_f16 = e4m3_f16,
 	.e4m3_f32 = e4m3_f32,
 	.unpack4 = unpack4,
+	.code4_bf16 = code4_bf16,
 	.bf16_f32 = bf16_f32,
 	.f16_f32 = f16_f32,
 	.f32_bf16 = f32_bf16,

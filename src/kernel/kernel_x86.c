@@ -319,6 +319,7 @@ void lens_kernels_init_x86(struct lens_kernels *k, unsigned cpu)
 	k->scale_f32 = scale_f32_avx2;
 	lens_kernels_init_quantize(k);
 	lens_kernels_init_moves(k);
+	lens_kernels_init_nibbles(k);
 }
 
 #endif

@@ -11,6 +11,8 @@
 
 /* The kernels that move bytes, for a CPU with AVX2. */
 void lens_kernels_init_moves(struct lens_kernels *k);
+/* Those of codes of 4 bits. */
+void lens_kernels_init_nibbles(struct lens_kernels *k);
 /* Those that quantize. */
 void lens_kernels_init_quantize(struct lens_kernels *k);
 

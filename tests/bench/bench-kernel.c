@@ -6,7 +6,7 @@
  * Medians, in the thread's own time: others on the machine cost cache and
  * memory, but not their turns.
  */
-#include "lens/kernel.h"
+#include "lens/codec.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -167,6 +167,126 @@ static void turn_and_decode(void)
 			    EDGE, 0.013f);
 }
 
+/*
+ * Formats as they are read: packed codes of LINES rows, unpacked and decoded
+ * with their scales in groups; what the codec does between reading and
+ * replying.
+ */
+#define LINE ((size_t)4096)
+#define LINES (NEAR / 2 / LINE)
+
+static struct format {
+	struct lens_tensor scales, other;
+	uint64_t shape[2], groups[2];
+	struct lens_stored s;
+	struct lens_window w[2];
+} fp8, mxfp4, int4, int4_zero, nvfp4;
+static float factors[LINES * LINE / 16];
+
+/* Groups of @size columns; a second companion of @role, if it is no scale. */
+static void set_up(struct format *f, unsigned bits, uint64_t size,
+		   enum lens_companion_role role)
+{
+	static float values[16];
+	const uint64_t n = LINE / size;
+
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(factors); i++)
+		factors[i] = 0.01f + 0.001f * (float)(i % 100);
+	for (int i = 0; i < 16; i++)
+		values[i] = (float)(i - 8);
+	*f = (struct format){ .shape = { LINES, LINE },
+			      .groups = { LINES, n } };
+	f->scales = (struct lens_tensor){ .dtype = LENS_F32,
+					  .rank = 2,
+					  .shape = f->groups };
+	f->s = (struct lens_stored){ .weight = &f->scales,
+				     .dtype = LENS_BF16,
+				     .rank = 2,
+				     .shape = f->shape,
+				     .code = bits ? LENS_U8 : LENS_F8_E4M3,
+				     .values = bits ? values : NULL,
+				     .via = LENS_DTYPE_INVALID,
+				     .n_companions = role ? 2 : 1 };
+	f->s.packing = (struct lens_packing){ .bits = (uint8_t)bits, .dim = 1 };
+	if (!bits) { /* a code is what the tensor holds */
+		f->other = f->scales;
+		f->other.dtype = LENS_F8_E4M3;
+		f->s.weight = &f->other;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		struct lens_companion *c = &f->s.companion[i];
+
+		lens_companion_init(c, &f->scales, i ? role : LENS_SCALE);
+		c->dim[0] = 0;
+		c->dim[1] = i && role != LENS_ZERO ? -1 : 1;
+		c->div[1] = size;
+		f->w[i] = (struct lens_window){ .values = factors,
+						.stride = { n, 1 } };
+	}
+}
+
+static void decode_rows(const struct format *f)
+{
+	for (uint64_t r = 0; r < LINES; r++) {
+		const uint64_t at[2] = { r, 0 }, n[2] = { 1, LINE };
+		const unsigned char *codes = in + r * LINE;
+		static uint8_t unpacked[LINE];
+
+		if (f->s.packing.bits) {
+			lens_unpack(&f->s.packing, 2, at, n, in + r * LINE / 2,
+				    unpacked);
+			codes = unpacked;
+		}
+		lens_stored_decode(&f->s, f->w, codes, at, 1, 1, LINE,
+				   out + r * LINE * 2);
+	}
+}
+
+static void decode_fp8(void)
+{
+	decode_rows(&fp8);
+}
+
+static void decode_mxfp4(void)
+{
+	decode_rows(&mxfp4);
+}
+
+static void decode_int4(void)
+{
+	decode_rows(&int4);
+}
+
+static void decode_int4_zero(void)
+{
+	decode_rows(&int4_zero);
+}
+
+static void decode_nvfp4(void)
+{
+	decode_rows(&nvfp4);
+}
+
+static void set_up_formats(void)
+{
+	set_up(&fp8, 0, 128, LENS_SCALE);
+	set_up(&mxfp4, 4, 32, LENS_SCALE);
+	set_up(&int4, 4, 32, LENS_SCALE);
+	set_up(&int4_zero, 4, 128, LENS_ZERO);
+	set_up(&nvfp4, 4, 16, LENS_OVER);
+}
+
+static void unpack4(void)
+{
+	k.unpack4(out, in, NEAR);
+}
+
+static void code4_bf16(void)
+{
+	k.code4_bf16(pairs(out), in + FAR / 2, LINES * LINE / 32, 32,
+		     mxfp4.s.values, factors, factors);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -180,6 +300,8 @@ static const struct {
 	{ "e4m3 -> bf16, runs of 128", e4m3_bf16_runs, NEAR, false, 6, 0 },
 	{ "e4m3 -> f16", e4m3_f16, NEAR, false, 0, 0 },
 	{ "e4m3 -> f32", e4m3_f32, NEAR, false, 0, 0 },
+	{ "nibbles -> bytes", unpack4, NEAR, false, 0, 0 },
+	{ "4 bits -> bf16, groups of 32", code4_bf16, NEAR, false, 3, 0 },
 	{ "bf16 -> f32", bf16_f32, NEAR, false, 0, 0 },
 	{ "f16 -> f32", f16_f32, NEAR, false, 0, 0 },
 	{ "f32 -> bf16", f32_bf16, NEAR, false, 0, 0 },
@@ -198,6 +320,12 @@ static const struct {
 	{ "  in strips of 1 MiB, 1 byte", strips1, EDGE *EDGE, true, 0, 0 },
 	{ "  in strips of 1 MiB, 2 bytes", strips2, FAR, true, 0, 0 },
 	{ "transpose + e4m3 -> bf16", turn_and_decode, FAR, true, 3, 0.35 },
+	{ "codec: FP8, blocks of 128", decode_fp8, NEAR, false, 6, 0 },
+	{ "codec: MXFP4", decode_mxfp4, NEAR, false, 3, 0 },
+	{ "codec: INT4, groups of 32", decode_int4, NEAR, false, 3, 0 },
+	{ "codec: INT4, 128, zero points", decode_int4_zero, NEAR, false, 3,
+	  0 },
+	{ "codec: NVFP4", decode_nvfp4, NEAR, false, 2.5, 0 },
 };
 #define N_ROWS LENS_ARRAY_SIZE(rows)
 
@@ -236,14 +364,19 @@ static void table(bool goals)
 	printf("%-32s%9s%8s%10s%s\n", "one core", "variant", "GB/s", "/ memcpy",
 	       goals ? "  goal" : "");
 	for (size_t i = 0; i < N_ROWS; i++) {
-		const double v = speed(i);
+		double v;
+
+		/* Codecs take this machine's kernels, whatever is in k. */
+		if (!goals && strncmp(rows[i].name, "codec", 5) == 0)
+			continue;
+		v = speed(i);
 
 		if (i < 2)
 			base[i] = v;
 		printf("%-32s%9s%8.2f%10.2f", rows[i].name,
 		       i < 2 ? "libc" : k.name, v, v / base[rows[i].far]);
 		if (goals && rows[i].goal > 0)
-			printf("  %.0f GB/s", rows[i].goal);
+			printf("  %.3g GB/s", rows[i].goal);
 		if (goals && rows[i].share > 0)
 			printf(", %.2f", rows[i].share);
 		printf("\n");
@@ -270,7 +403,10 @@ int main(void)
 	/* Codes without NaN, and small enough for what follows them. */
 	for (size_t i = 0; i < FAR; i++)
 		in[i] = (unsigned char)(i * 2654435761u >> 13) & 0x7b;
+	for (size_t i = FAR / 2; i < FAR / 2 + NEAR; i++)
+		in[i] &= 15;
 	k = *lens_kernels();
+	set_up_formats();
 	table(true);
 	if (strcmp(k.name, "scalar") != 0) {
 		lens_kernels_init(&k, 0);
