@@ -25,6 +25,9 @@ int lens_cli_apply(struct lens_args *a, const struct lens_option *o,
 	for (size_t i = 0; i < lens_cli_options(); i++)
 		if (lens_cli_option(i) == o)
 			a->seen |= (uint64_t)1 << i;
+	if (o->name && o->fs)
+		lens_buf_printf(&a->given, "%s--%s%s%s", a->given.n ? " " : "",
+				o->name, value ? " " : "", value ? value : "");
 	if (o->set)
 		return o->set(a, value, err);
 	*(bool *)((char *)a + o->flag) = true;
@@ -260,5 +263,6 @@ void lens_cli_args_fini(struct lens_args *a)
 {
 	free(a->operand);
 	free(a->set);
+	lens_buf_fini(&a->given);
 	lens_arena_fini(&a->arena);
 }

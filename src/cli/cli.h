@@ -40,7 +40,8 @@ struct lens_args {
 	const struct lens_command *command;
 	size_t n;
 	const char **operand;
-	uint64_t seen; /* bit i: option i of the table was given */
+	uint64_t seen;         /* bit i: option i of the table was given */
+	struct lens_buf given; /* those that shape a view, for people */
 	struct lens_view_opts view;
 	const char **set; /* what view.plan.set points to */
 	unsigned jobs;

@@ -202,6 +202,11 @@ static int put(const struct converting *c, const struct job *j, int fd,
 	return 0;
 }
 
+static bool stopped(void)
+{
+	return stops != 0;
+}
+
 static bool stopping(void *ctx)
 {
 	(void)ctx;
@@ -296,6 +301,18 @@ static int write_jobs(struct converting *c, struct lens_err *err)
 	return lens_dest_sync(&c->dest, err);
 }
 
+/* Files of ranks @first to @last; again those that were taken away from us. */
+static int write_ranks(struct converting *c, enum lens_rank first,
+		       enum lens_rank last, struct lens_err *err)
+{
+	do {
+		if (make_jobs(c, first, last, err) < 0 ||
+		    write_jobs(c, err) < 0)
+			return -err->code;
+	} while (lens_dest_lost(&c->dest));
+	return 0;
+}
+
 /*
  * The weights, and, once those of all parts are there, the rest: whoever comes
  * last writes it, and two who come last write the same.  @missing: weight files
@@ -304,17 +321,18 @@ static int write_jobs(struct converting *c, struct lens_err *err)
 static int write_all(struct converting *c, size_t *missing,
 		     struct lens_err *err)
 {
-	size_t of;
-
-	if (make_jobs(c, LENS_RANK_WEIGHTS, LENS_RANK_WEIGHTS, err) < 0 ||
-	    write_jobs(c, err) < 0)
+	if (write_ranks(c, LENS_RANK_WEIGHTS, LENS_RANK_WEIGHTS, err) < 0)
 		return -err->code;
-	*missing = lens_dest_weights(&c->dest, &of);
-	*missing = of - *missing;
+	*missing = lens_dest_missing(&c->dest);
+	if (*missing && !c->dest.parts)
+		return lens_fail(
+			err, EIO,
+			"'%s': %zu of its files went away or were "
+			"written to; the same command makes them again",
+			LENS_SHOW(c->dest.path), *missing);
 	if (*missing)
 		return 0;
-	if (make_jobs(c, LENS_RANK_OTHER, LENS_RANK_INDEX, err) < 0 ||
-	    write_jobs(c, err) < 0)
+	if (write_ranks(c, LENS_RANK_OTHER, LENS_RANK_INDEX, err) < 0)
 		return -err->code;
 	lens_dest_end(&c->dest);
 	return 0;
@@ -335,11 +353,14 @@ static void set_sizes(struct converting *c, unsigned jobs)
 static void catch_signals(void)
 {
 	/* No SA_RESTART: a write that waits is to come back. */
-	struct sigaction act = { .sa_handler = on_signal };
+	struct sigaction act = { .sa_handler = on_signal },
+			 ignore = { .sa_handler = SIG_IGN };
 
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)sigaction(SIGHUP, &act, NULL);
+	/* Too large a file is an error like another. */
+	(void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 static void fini(struct converting *c)
@@ -358,19 +379,22 @@ static void fini(struct converting *c)
 static void summary(const struct converting *c, double seconds, size_t missing)
 {
 	char size[32], rate[32], time[32], part[64] = "";
+	uint64_t bytes = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->dest.n; i++)
-		n += c->dest.file[i].ours;
+		if (c->dest.file[i].ours) {
+			bytes += c->dest.file[i].size;
+			n++;
+		}
 	if (c->dest.parts)
 		(void)snprintf(part, sizeof(part), "part %u/%u: ", c->dest.part,
 			       c->dest.parts);
 	lens_log(LENS_LOG_INFO, "convert: '%s': %s%zu file%s, %s in %s (%s/s)",
 		 LENS_SHOW(c->dest.path), part, n, n == 1 ? "" : "s",
-		 lens_format_size(size, c->dest.size),
-		 lens_cli_clock(time, seconds),
+		 lens_format_size(size, bytes), lens_cli_clock(time, seconds),
 		 lens_format_size(
-			 rate, (uint64_t)((double)c->dest.size /
+			 rate, (uint64_t)((double)bytes /
 					  (seconds > 1e-3 ? seconds : 1e-3))));
 	if (missing)
 		lens_log(LENS_LOG_INFO,
@@ -400,6 +424,9 @@ static int convert(struct converting *c, const struct lens_args *a,
 	int n;
 
 	set_sizes(c, a->jobs);
+	c->dest.options = a->given.data;
+	c->dest.stopped = stopped;
+	c->dest.threads = c->threads;
 	if (lens_dest_init(&c->dest, a->operand[1], c->v, a->part, a->parts,
 			   err) < 0)
 		return -err->code;
@@ -426,8 +453,9 @@ int lens_cli_convert(struct lens_args *a, struct lens_err *err)
 {
 	LENS_CLEANUP(lens_view_closep) struct lens_view *v = NULL;
 	struct converting c = { .lock = PTHREAD_MUTEX_INITIALIZER,
-				.dest.dir = -1,
-				.dest.work = -1 };
+				.dest = { .dir = -1,
+					  .work = -1,
+					  .lock = PTHREAD_MUTEX_INITIALIZER } };
 	int n;
 
 	if (lens_dest_check(a->operand[1], a->operand[0], a->parts != 0, err) <

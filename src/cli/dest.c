@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dest.c - the directory that convert writes: its files, each whole or not
- * there.
+ * dest.c - the directory that convert writes: may it be, and what is to be in
+ * it.
  */
 #include "cli/dest.h"
 
@@ -9,9 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define INDEX ".safetensors.index.json"
@@ -211,40 +210,20 @@ static int by_rank(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-static int by_size(const void *a, const void *b)
-{
-	const struct lens_target *const *x = a, *const *y = b;
-
-	if ((*x)->size != (*y)->size)
-		return (*x)->size > (*y)->size ? -1 : 1;
-	return strcmp((*x)->path, (*y)->path);
-}
-
-/* Weight files to parts: the largest that is left to the part that has least.
- */
+/* Weight files to parts; they come first. */
 static int deal(struct lens_dest *d, struct lens_err *err)
 {
-	lens_autofree struct lens_target **order =
-		calloc(d->n + 1, sizeof(struct lens_target *));
-	lens_autofree uint64_t *load =
-		calloc((size_t)d->parts + 1, sizeof(*load));
+	lens_autofree uint64_t *size = calloc(d->n + 1, sizeof(*size));
+	lens_autofree unsigned *part = calloc(d->n + 1, sizeof(*part));
 	size_t n = 0;
 
-	if (!order || !load)
+	for (; size && n < d->n && d->file[n].rank == LENS_RANK_WEIGHTS; n++)
+		size[n] = d->file[n].size;
+	if (!size || !part ||
+	    (d->parts && lens_dest_deal(size, n, d->parts, part) < 0))
 		return lens_fail(err, ENOMEM, "no memory for a list of files");
-	for (size_t i = 0; i < d->n; i++)
-		if (d->file[i].rank == LENS_RANK_WEIGHTS)
-			order[n++] = &d->file[i];
-	qsort(order, n, sizeof(struct lens_target *), by_size);
-	for (size_t i = 0; i < n && d->parts; i++) {
-		unsigned least = 0;
-
-		for (unsigned k = 1; k < d->parts; k++)
-			if (load[k] < load[least])
-				least = k;
-		order[i]->part = least;
-		load[least] += order[i]->size;
-	}
+	for (size_t i = 0; i < n; i++)
+		d->file[i].part = part[i];
 	return 0;
 }
 
@@ -269,12 +248,9 @@ int lens_dest_init(struct lens_dest *d, const char *path,
 		   const struct lens_view *v, unsigned part, unsigned parts,
 		   struct lens_err *err)
 {
-	*d = (struct lens_dest){ .path = path,
-				 .dir = -1,
-				 .work = -1,
-				 .part = part,
-				 .parts = parts,
-				 .lock = PTHREAD_MUTEX_INITIALIZER };
+	d->path = path;
+	d->part = part;
+	d->parts = parts;
 	make_token(d);
 	if (list(d, v, LENS_ROOT, "") < 0)
 		return lens_fail(err, ENOMEM, "no memory for a list of files");
@@ -297,220 +273,4 @@ void lens_dest_fini(struct lens_dest *d)
 		(void)close(d->work);
 	if (d->dir >= 0)
 		(void)close(d->dir);
-}
-
-static int check_space(const struct lens_dest *d, struct lens_err *err)
-{
-	struct statvfs st;
-	char need[32], have[32];
-	uint64_t room;
-
-	/* Some filesystems can't tell. */
-	if (fstatvfs(d->dir, &st) < 0 || !st.f_blocks)
-		return 0;
-	room = (geteuid() == 0 ? st.f_bfree : st.f_bavail) * st.f_frsize;
-	if (d->size <= room)
-		return 0;
-	return lens_fail(err, ENOSPC,
-			 "'%s': what is to be written needs %s, and %s are "
-			 "free (%llu and %llu bytes)",
-			 LENS_SHOW(d->path), lens_format_size(need, d->size),
-			 lens_format_size(have, room),
-			 (unsigned long long)d->size, (unsigned long long)room);
-}
-
-static bool is_mine(const struct lens_dest *d, size_t i)
-{
-	const struct lens_target *t = &d->file[i];
-
-	return t->rank != LENS_RANK_WEIGHTS || !d->parts || t->part == d->part;
-}
-
-bool lens_dest_wants(const struct lens_dest *d, size_t i)
-{
-	return is_mine(d, i) && d->file[i].state != TARGET_DONE;
-}
-
-/* Nothing in DEST is being made: is it what would be? */
-static int check_done(const struct lens_dest *d, const struct lens_view *v,
-		      struct lens_err *err)
-{
-	for (size_t i = 0; i < d->n; i++)
-		if (!lens_resume_is_done(d, i) ||
-		    !lens_resume_is_alike(d, i, v))
-			return lens_fail(err, ENOTEMPTY,
-					 "'%s': it is not empty, and no "
-					 "conversion is going on in it",
-					 LENS_SHOW(d->path));
-	return 1;
-}
-
-static int make_folders(struct lens_dest *d, struct lens_err *err)
-{
-	for (size_t i = 0; i < d->n_folders; i++)
-		if (mkdirat(d->dir, d->folder[i], 0755) < 0 && errno != EEXIST)
-			return lens_fail(
-				err, errno, "'%s/%s': %s", LENS_SHOW(d->path),
-				LENS_SHOW(d->folder[i]), strerror(errno));
-	return 0;
-}
-
-int lens_dest_begin(struct lens_dest *d, const struct lens_view *v,
-		    struct lens_err *err)
-{
-	if (mkdir(d->path, 0755) == 0)
-		d->made = true;
-	else if (errno != EEXIST)
-		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(d->path),
-				 strerror(errno));
-	d->dir = opendir_at(AT_FDCWD, d->path);
-	if (d->dir < 0)
-		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(d->path),
-				 strerror(errno));
-	if (!is_begun(d->path) && !is_empty(d->path))
-		return check_done(d, v, err);
-	if (lens_resume_begin(d, v, err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < d->n; i++) {
-		if (lens_resume_is_done(d, i))
-			d->file[i].state = TARGET_DONE;
-		if (lens_dest_wants(d, i))
-			d->size += d->file[i].size;
-	}
-	lens_resume_clean(d, false);
-	return check_space(d, err) < 0 ? -err->code : make_folders(d, err);
-}
-
-/* What file @i is called, in .lensfs-convert, until it is whole. */
-static const char *temporary(const struct lens_dest *d, char *buf, size_t i)
-{
-	(void)snprintf(buf, 96, "%zu-%s", i, d->token);
-	return buf;
-}
-
-static int failed(const struct lens_dest *d, size_t i, const char *what,
-		  struct lens_err *err)
-{
-	int code = errno;
-
-	return lens_fail(err, code, "'%s/%s': %s: %s", LENS_SHOW(d->path),
-			 LENS_SHOW(d->file[i].path), what, strerror(code));
-}
-
-int lens_dest_open(struct lens_dest *d, size_t i, int *fd, struct lens_err *err)
-{
-	struct lens_target *t = &d->file[i];
-	char name[96];
-	int n = 0;
-
-	(void)pthread_mutex_lock(&d->lock);
-	if (t->state == TARGET_NONE) {
-		t->fd = openat(d->work, temporary(d, name, i),
-			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		/* Whoever made it too may have come to the end of it all. */
-		if (t->fd < 0 && errno == ENOENT && lens_resume_is_done(d, i))
-			t->state = TARGET_DONE;
-		else if (t->fd < 0)
-			n = failed(d, i, "open", err);
-		else
-			t->state = TARGET_OPEN;
-		/* Says that somebody writes it, where that can be said. */
-		if (t->fd >= 0)
-			(void)flock(t->fd, LOCK_EX | LOCK_NB);
-	}
-	*fd = t->fd;
-	(void)pthread_mutex_unlock(&d->lock);
-	return n;
-}
-
-int lens_dest_close(struct lens_dest *d, size_t i, struct lens_err *err)
-{
-	struct lens_target *t = &d->file[i];
-	const struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, t->mtime };
-	char name[96];
-	int fd = t->fd;
-
-	if (t->state == TARGET_DONE)
-		return 0;
-	/* It may end in a hole. */
-	if (ftruncate(fd, (off_t)t->size) < 0)
-		return failed(d, i, "truncate", err);
-	if (fsync(fd) < 0)
-		return failed(d, i, "fsync", err);
-	if (futimens(fd, times) < 0)
-		return failed(d, i, "set its time", err);
-	/* Whoever else made it meanwhile made the same, and may have taken
-	 * ours away at the end. */
-	if (renameat(d->work, temporary(d, name, i), d->dir, t->path) < 0 &&
-	    !(errno == ENOENT && lens_resume_is_done(d, i)))
-		return failed(d, i, "rename", err);
-	t->fd = -1;
-	if (close(fd) < 0)
-		return failed(d, i, "close", err);
-	(void)pthread_mutex_lock(&d->lock);
-	t->ours = true;
-	t->state = TARGET_DONE;
-	(void)pthread_mutex_unlock(&d->lock);
-	return 0;
-}
-
-size_t lens_dest_weights(struct lens_dest *d, size_t *of)
-{
-	size_t n = 0;
-
-	*of = 0;
-	for (size_t i = 0; i < d->n; i++) {
-		if (d->file[i].rank != LENS_RANK_WEIGHTS)
-			continue;
-		++*of;
-		n += d->file[i].state == TARGET_DONE ||
-		     lens_resume_is_done(d, i);
-	}
-	return n;
-}
-
-int lens_dest_sync(struct lens_dest *d, struct lens_err *err)
-{
-	for (size_t i = 0; i <= d->n_folders; i++) {
-		const char *name = i < d->n_folders ? d->folder[i] : ".";
-		int fd = opendir_at(d->dir, name);
-		int code = fd < 0 || fsync(fd) < 0 ? errno : 0;
-
-		if (fd >= 0)
-			(void)close(fd);
-		/* Some filesystems have nothing to sync a directory with. */
-		if (code && code != EINVAL)
-			return lens_fail(err, code, "'%s/%s': fsync: %s",
-					 LENS_SHOW(d->path), LENS_SHOW(name),
-					 strerror(code));
-	}
-	return 0;
-}
-
-void lens_dest_end(struct lens_dest *d)
-{
-	lens_resume_clean(d, true);
-	(void)fsync(d->dir);
-}
-
-size_t lens_dest_leave(struct lens_dest *d)
-{
-	size_t done = 0;
-	char name[96];
-
-	for (size_t i = 0; d->dir >= 0 && i < d->n; i++) {
-		if (d->work >= 0 && d->file[i].state == TARGET_OPEN)
-			(void)unlinkat(d->work, temporary(d, name, i), 0);
-		done += d->file[i].state == TARGET_DONE;
-	}
-	/* Where others are at work, or were, it is not ours to end. */
-	if (done || d->parts || d->dir < 0 || (d->work >= 0 && !d->first))
-		return done;
-	if (d->first)
-		lens_resume_clean(d, true);
-	for (size_t i = d->n_folders; d->first && i-- > 0;)
-		(void)unlinkat(d->dir, d->folder[i], AT_REMOVEDIR);
-	if (d->made)
-		(void)rmdir(d->path);
-	return 0;
 }

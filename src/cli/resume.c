@@ -8,19 +8,15 @@
  * earlier what has been left behind; nothing rests on them.
  */
 #include "cli/dest.h"
+#include "cli/version.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define IDENTITY "identity"
-#define TEXT 256 /* bytes of it, at most */
-#define SLACK 2  /* seconds that a filesystem may round times by */
+#define TEXT 2048 /* bytes of it, at most */
 
 static uint64_t mix(uint64_t h, const void *data, size_t n)
 {
@@ -31,15 +27,24 @@ static uint64_t mix(uint64_t h, const void *data, size_t n)
 	return h;
 }
 
+static uint64_t mix_time(uint64_t h, struct timespec t)
+{
+	h = mix(h, &t.tv_sec, sizeof(t.tv_sec));
+	return mix(h, &t.tv_nsec, sizeof(t.tv_nsec));
+}
+
 static uint64_t mix_file(uint64_t h, const struct lens_file *f)
 {
 	h = mix(h, f->name, strlen(f->name) + 1);
 	h = mix(h, &f->size, sizeof(f->size));
-	h = mix(h, &f->mtime.tv_sec, sizeof(f->mtime.tv_sec));
-	return mix(h, &f->mtime.tv_nsec, sizeof(f->mtime.tv_nsec));
+	return mix_time(mix_time(h, f->mtime), f->ctime);
 }
 
-/* Names, sizes and times of what is read: the same on every host. */
+/*
+ * Names, sizes and times of what is read: the same on every host that shares
+ * it.  Devices differ between hosts, and some filesystems number files anew
+ * with each mount.
+ */
 static uint64_t hash_source(const struct lens_ckpt *ck, uint64_t h)
 {
 	for (size_t i = 0; ck && i < lens_ckpt_files(ck); i++)
@@ -76,19 +81,23 @@ static int hash_view(const struct lens_dest *d, const struct lens_view *v,
 	return 0;
 }
 
+/* What has to be the same comes first; the options are for people. */
 static int make_text(const struct lens_dest *d, const struct lens_view *v,
 		     char text[TEXT], struct lens_err *err)
 {
 	const uint64_t source = hash_source(
 		lens_view_like(v),
 		hash_source(lens_view_ckpt(v), 0xcbf29ce484222325u));
+	const char *options = d->options ? d->options : "";
 	uint64_t view = 0;
 
 	if (hash_view(d, v, &view, err) < 0)
 		return -err->code;
 	(void)snprintf(text, TEXT,
-		       "lensfs-convert 1\nsource %016llx\nview %016llx\nend\n",
-		       (unsigned long long)source, (unsigned long long)view);
+		       "lensfs-convert 2\nversion " LENS_VERSION
+		       "\nsource %016llx\nview %016llx\noptions %s\nend\n",
+		       (unsigned long long)source, (unsigned long long)view,
+		       LENS_SHOW(options));
 	return 0;
 }
 
@@ -105,18 +114,19 @@ static int claim(struct lens_dest *d, const char *text)
 	char name[96];
 	int fd, r = 0;
 
-	(void)snprintf(name, sizeof(name), IDENTITY "-%s", d->token);
+	(void)snprintf(name, sizeof(name), LENS_DEST_IDENTITY "-%s", d->token);
 	fd = openat(d->work, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 		    0644);
 	if (fd < 0 || !write_text(fd, text))
 		r = -errno;
 	if (fd >= 0)
 		(void)close(fd);
-	d->first = r == 0 && linkat(d->work, name, d->work, IDENTITY, 0) == 0;
+	d->first = r == 0 &&
+		   linkat(d->work, name, d->work, LENS_DEST_IDENTITY, 0) == 0;
 	if (r == 0 && !d->first && errno != EEXIST) {
 		/* No links here: it may be seen half written, and is then read
 		 * again. */
-		fd = openat(d->work, IDENTITY,
+		fd = openat(d->work, LENS_DEST_IDENTITY,
 			    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		d->first = fd >= 0;
 		if (fd >= 0 ? !write_text(fd, text) : errno != EEXIST)
@@ -128,10 +138,10 @@ static int claim(struct lens_dest *d, const char *text)
 	return r;
 }
 
-/* What IDENTITY says; "" if it is not there, or not whole. */
+/* What LENS_DEST_IDENTITY says; "" if it is not there, or not whole. */
 static void read_text(const struct lens_dest *d, char text[TEXT])
 {
-	int fd = openat(d->work, IDENTITY, O_RDONLY | O_CLOEXEC);
+	int fd = openat(d->work, LENS_DEST_IDENTITY, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, text, TEXT - 1);
 
 	text[n > 0 ? n : 0] = 0;
@@ -141,119 +151,123 @@ static void read_text(const struct lens_dest *d, char text[TEXT])
 		text[0] = 0;
 }
 
-static int differs(const struct lens_dest *d, const char *ours,
-		   const char *theirs, struct lens_err *err)
+/* Line @name of @text, without its name and its end. */
+static const char *line(const char *text, const char *name, char buf[TEXT])
 {
-	const char *a = strstr(ours, "\nsource "),
-		   *b = strstr(theirs, "\nsource ");
+	const char *p = text;
+	const size_t n = strlen(name);
 
-	return lens_fail(
-		err, EEXIST,
-		"'%s': a conversion has begun there %s: empty it, or %s",
-		LENS_SHOW(d->path),
-		a && b && strncmp(a, b, 24) != 0 ?
-			"from another source, or this one before it changed" :
-			"with other options, another recipe or version",
-		"give what was given the first time");
+	while (p && (strncmp(p, name, n) != 0 || p[n] != ' ')) {
+		p = strchr(p, '\n');
+		p = p ? p + 1 : NULL;
+	}
+	(void)snprintf(buf, TEXT, "%.*s", p ? (int)strcspn(p, "\n") : 0,
+		       p ? p : "");
+	return p ? buf + n + 1 : "";
 }
 
-int lens_resume_begin(struct lens_dest *d, const struct lens_view *v,
-		      struct lens_err *err)
+/* Is @theirs of the same conversion as @ours? */
+static int compare(const struct lens_dest *d, const char *ours,
+		   const char *theirs, struct lens_err *err)
 {
-	char ours[TEXT], theirs[TEXT] = "";
-	int r;
+	static const struct {
+		const char *line, *why, *shown;
+	} all[] = {
+		{ "version", "by another lensfs", "version" },
+		{ "source",
+		  "from another source, or this one before it changed", NULL },
+		{ "view", "with other options or another recipe", "options" },
+	};
+	char a[TEXT], b[TEXT];
 
-	if (make_text(d, v, ours, err) < 0)
-		return -err->code;
-	if (mkdirat(d->dir, LENS_DEST_WORK, 0755) < 0 && errno != EEXIST)
-		return lens_fail(err, errno, "'%s': %s", LENS_SHOW(d->path),
-				 strerror(errno));
-	d->work = openat(d->dir, LENS_DEST_WORK,
-			 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = d->work < 0 ? -errno : claim(d, ours);
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(all); i++) {
+		const char *shown = all[i].shown;
+
+		if (strcmp(line(ours, all[i].line, a),
+			   line(theirs, all[i].line, b)) == 0)
+			continue;
+		if (shown)
+			shown = line(theirs, shown, b);
+		return lens_fail(err, EEXIST,
+				 "'%s': a conversion has begun there %s%s%s%s: "
+				 "empty it, or give what was given the first "
+				 "time",
+				 LENS_SHOW(d->path), all[i].why,
+				 shown ? " (" : "",
+				 shown && !*shown ? "no options" :
+				 shown            ? LENS_SHOW(shown) :
+						    "",
+				 shown ? ")" : "");
+	}
+	return 0;
+}
+
+/* Our identity, or another's, in folder @d->work. */
+static int settle(struct lens_dest *d, const char *ours, struct lens_err *err)
+{
+	char theirs[TEXT] = "";
+	int r = claim(d, ours);
+
+	if (r == -ENOENT || r == -ESTALE)
+		return 0; /* the folder has just been taken away */
 	if (r < 0)
 		return lens_fail(err, -r, "'%s/" LENS_DEST_WORK "': %s",
 				 LENS_SHOW(d->path), strerror(-r));
 	for (unsigned i = 0; !theirs[0] && i < 50; i++) {
+		if (faccessat(d->work, LENS_DEST_IDENTITY, F_OK, 0) < 0)
+			return 0;
 		read_text(d, theirs);
 		if (!theirs[0])
 			(void)usleep(20000);
 	}
 	if (!theirs[0])
 		return lens_fail(err, EIO,
-				 "'%s/" LENS_DEST_WORK "/" IDENTITY "': it is "
+				 "'%s/" LENS_DEST_WORK "/" LENS_DEST_IDENTITY
+				 "': it is "
 				 "not whole; remove the folder to begin again",
 				 LENS_SHOW(d->path));
-	return strcmp(ours, theirs) == 0 ? 0 : differs(d, ours, theirs, err);
+	return compare(d, ours, theirs, err) < 0 ? -err->code : 1;
 }
 
-bool lens_resume_is_done(const struct lens_dest *d, size_t i)
+int lens_resume_begin(struct lens_dest *d, const struct lens_view *v,
+		      struct lens_err *err)
 {
-	const struct lens_target *t = &d->file[i];
-	struct stat st;
-	int64_t off;
+	char ours[TEXT];
+	int r = 0;
 
-	if (fstatat(d->dir, t->path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size != t->size)
-		return false;
-	off = (int64_t)st.st_mtim.tv_sec - (int64_t)t->mtime.tv_sec;
-	return off >= -SLACK && off <= SLACK;
-}
+	if (make_text(d, v, ours, err) < 0)
+		return -err->code;
+	/* Again where others begin, or end, while we look. */
+	for (unsigned i = 0; r == 0 && i < 5; i++) {
+		struct lens_found f;
 
-bool lens_resume_is_alike(const struct lens_dest *d, size_t i,
-			  const struct lens_view *v)
-{
-	const struct lens_target *t = &d->file[i];
-	lens_autofree unsigned char *a = malloc(1 << 20);
-	lens_autofree unsigned char *b = malloc(1 << 20);
-	int fd = openat(d->dir, t->path, O_RDONLY | O_CLOEXEC);
-	struct lens_err err;
-	bool same = false;
-	size_t n;
-
-	if (fd >= 0 && a && b &&
-	    lens_tree_read(v, t->ino, 0,
-			   t->weights == LENS_NONE ? 1 << 20 : 4096, a, &n, 0,
-			   &err) == 0)
-		same = pread(fd, b, n, 0) == (ssize_t)n && !memcmp(a, b, n);
-	if (fd >= 0)
-		(void)close(fd);
-	return same;
-}
-
-/* Does nobody write @name any more?  Where locks say nothing, nobody knows. */
-static bool is_left(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDWR | O_CLOEXEC);
-	struct stat st;
-	bool left = fd >= 0 && fstat(fd, &st) == 0 &&
-		    /* It may have been made just now, and not locked yet. */
-		    (st.st_size > 0 || time(NULL) - st.st_mtime > 60) &&
-		    flock(fd, LOCK_EX | LOCK_NB) == 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return left;
-}
-
-void lens_resume_clean(struct lens_dest *d, bool all)
-{
-	int fd = openat(d->work, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
-
-	while (dir && (e = readdir(dir))) {
-		const char *name = e->d_name;
-
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		if (lens_resume_look(d, &f, err) < 0)
+			return -err->code;
+		if (!f.identity && f.others && i) {
+			d->left = f.work;
+			return 1;
+		}
+		if (!f.identity && f.others)
 			continue;
-		if (all || (strncmp(name, IDENTITY, strlen(IDENTITY)) != 0 &&
-			    is_left(d->work, name)))
-			(void)unlinkat(d->work, name, 0);
+		if (mkdirat(d->dir, LENS_DEST_WORK, 0755) == 0)
+			d->made_work = true;
+		else if (errno != EEXIST)
+			return lens_fail(err, errno, "'%s': %s",
+					 LENS_SHOW(d->path), strerror(errno));
+		if (d->work >= 0)
+			(void)close(d->work);
+		d->work =
+			openat(d->dir, LENS_DEST_WORK,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (d->work < 0 && errno != ENOENT)
+			return lens_fail(err, errno,
+					 "'%s/" LENS_DEST_WORK "': %s",
+					 LENS_SHOW(d->path), strerror(errno));
+		r = d->work < 0 ? 0 : settle(d, ours, err);
 	}
-	if (dir)
-		(void)closedir(dir);
-	/* Not empty: somebody has just begun, and will come to its end. */
-	if (all)
-		(void)unlinkat(d->dir, LENS_DEST_WORK, AT_REMOVEDIR);
+	if (!r)
+		return lens_fail(err, EBUSY,
+				 "'%s': others begin and end conversions there",
+				 LENS_SHOW(d->path));
+	return r < 0 ? r : 0;
 }

@@ -74,7 +74,7 @@ refused()
 	"$lensfs" convert -q "$@" out 2>err && fail "accepted: $*"
 	grep -qF "'out': a conversion has begun there $why" err || fail "$*: $(cat err)"
 }
-why="with other options"
+why="with other options or another recipe (--shard-size 12MB): empty it"
 refused --shard-size 13MB src
 refused "${options[@]}" --dtype f32 src
 refused --part 1/3 "${options[@]}" --exclude 'lm_head' src
@@ -82,6 +82,16 @@ cp -a src other
 touch other/model-00001-of-00003.safetensors
 why="from another source"
 refused "${options[@]}" other
+# written to, and its time put back
+cp -a src kept
+shard=src/model-00002-of-00003.safetensors
+printf x | dd of=$shard bs=1 seek=90000 conv=notrunc status=none
+touch -r kept/model-00002-of-00003.safetensors $shard
+refused "${options[@]}" src
+rm -rf src && mv kept src
+refused "${options[@]}" src
+begin
+before=$(ls -i out/*.safetensors)
 "$lensfs" convert "${options[@]}" src out 2>err || fail "the rest: $(cat err)"
 # shellcheck disable=SC2012
 [ "$(ls -i $(echo "$before" | awk '{print $2}'))" = "$before" ] || fail "what was whole was written again"
@@ -128,6 +138,29 @@ grep -q "it is there already" err || fail "late: $(cat err)"
 [ "$before" = "$(stat -c '%i %Y' out/config.json out/*.safetensors)" ] || fail "late: it wrote again"
 "$lensfs" convert --part 2/8 "${options[@]}" --dtype f32 src out 2>err && fail "late with other options"
 grep -q "it is not empty" err || fail "late with other options: $(cat err)"
+# of the same sizes
+"$lensfs" convert --part 2/8 "${options[@]}" --dtype f16 src out 2>err && fail "late with another dtype"
+grep -q "it is not empty" err || fail "late with another dtype: $(cat err)"
+# killed when nothing was left to do but take away the folder
+mkdir out/.lensfs-convert
+"$lensfs" convert "${options[@]}" --dtype f16 src out 2>err && fail "the folder is left, and another dtype"
+grep -q "it is not empty" err || fail "the folder is left, and another dtype: $(cat err)"
+"$lensfs" convert "${options[@]}" src out 2>err || fail "the folder is left: $(cat err)"
+same "the folder is left"
+mkdir out/.lensfs-convert
+"$lensfs" convert --part 7/8 "${options[@]}" src out 2>err || fail "the folder is left, and a part: $(cat err)"
+same "the folder is left, and a part"
+# somebody has changed a byte of it: the part that it is of sees it
+f=$(find out -maxdepth 1 -name '*.safetensors' | head -1)
+cp -p "$f" whole
+printf '\377\377' | dd of="$f" bs=1 seek="$(($(stat -c %s "$f") - 2))" conv=notrunc status=none
+touch -r whole "$f"
+found=0
+for i in {0..7}; do
+	"$lensfs" convert -q --part "$i/8" "${options[@]}" src out 2>err || found=$((found + 1))
+done
+[ $found = 1 ] || fail "$found parts see a changed byte"
+cp -p whole "$f"
 # more parts than files
 rm -rf out
 for i in {0..49}; do
@@ -139,6 +172,52 @@ for part in 8/8 -1/8 1 1/0 a/2 1/2x; do
 	[ $? = 2 ] || fail "--part $part: $(cat err)"
 done
 [ ! -e none ] || fail "none is there"
+
+# what it writes is taken away, as who is taken for dead would find it: it is made again
+rm -rf out
+"$lensfs" convert -q --jobs 1 "${options[@]}" src out 2>err &
+pid=$!
+pids=("$pid")
+for _ in {1..2000}; do
+	compgen -G 'out/.lensfs-convert/[0-9]*' >/dev/null && break
+	sleep 0.001
+done
+kill -STOP "$pid"
+rm -f out/.lensfs-convert/[0-9]* && kill -CONT "$pid"
+wait "$pid" || fail "taken away: $(cat err)"
+pids=()
+same "taken away"
+
+# small and quick, so that they begin and end on top of each other
+"$make" --shards 3 tiny >/dev/null || fail "make-checkpoint"
+"$lensfs" convert -q --shard-size 50KB tiny tinier || fail "convert"
+for round in {1..16}; do
+	rm -rf out
+	pids=()
+	for i in 0 1 2 0 1 2 0 0; do
+		"$lensfs" convert -q --jobs 2 --part "$i/3" --shard-size 50KB tiny out 2>"err${#pids[@]}" &
+		pids+=($!)
+	done
+	[ $((round % 2)) = 0 ] || { sleep "0.00$((RANDOM % 9))"; kill -KILL "${pids[0]}" "${pids[3]}" 2>/dev/null; }
+	for k in "${!pids[@]}"; do
+		wait "${pids[k]}" 2>/dev/null
+		status=$?
+		[ $status = 0 ] || [ $status = 137 ] || fail "round $round: $status: $(cat "err$k")"
+	done
+	pids=()
+	if [ -e out/.lensfs-convert ]; then
+		"$lensfs" convert -q --shard-size 50KB tiny out 2>err || fail "round $round: the rest: $(cat err)"
+	fi
+	diff -r tinier out || fail "round $round: differs"
+done
+
+# a limit on files' sizes is an error, not the end
+rm -rf out
+(ulimit -f 1000 && "$lensfs" convert -q "${options[@]}" src out 2>err)
+status=$?
+[ $status = 1 ] || fail "too large: exit $status"
+grep -q "File too large" err || fail "too large: $(cat err)"
+[ ! -e out ] || fail "too large: something is left: $(find out)"
 
 # the disk fills up on the way; with more room it goes on
 [ "$(id -u)" = 0 ] || exit 0

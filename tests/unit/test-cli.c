@@ -4,6 +4,7 @@
  */
 #include "cli/args.c"
 #include "cli/bar_text.c"
+#include "cli/deal.c"
 #include "cli/fsopts.c"
 #include "cli/setters.c"
 #include "cli/table.c"
@@ -63,6 +64,8 @@ static void describe(const struct lens_args *a, struct lens_buf *b)
 				(unsigned long long)v->cache_size);
 	if (a->jobs)
 		lens_buf_printf(b, " jobs=%u", a->jobs);
+	if (a->parts)
+		lens_buf_printf(b, " part=%u of %u", a->part, a->parts);
 	if (a->log)
 		lens_buf_printf(b, " log=%s", a->log);
 	if (v->compress)
@@ -107,6 +110,9 @@ static const struct {
 	{ "lensfs plan --set a= a", "plan <a> set=a=" },
 	{ "lensfs convert --shard-size 5GB --jobs 7 a b",
 	  "convert <a> <b> shard=5000000000 jobs=7" },
+	{ "lensfs convert --part 0/1 a b", "convert <a> <b> part=0 of 1" },
+	{ "lensfs convert --part=7/8 a b", "convert <a> <b> part=7 of 8" },
+	{ "lensfs convert --part 007/8 a b", "convert <a> <b> part=7 of 8" },
 	{ "lensfs convert --cache-size 64MiB a b",
 	  "convert <a> <b> cache=67108864" },
 	{ "lensfs convert --cache-size 0 a b", "convert <a> <b> no_cache" },
@@ -196,6 +202,16 @@ static const struct {
 	{ "lensfs mount --jobs -1 a b", "'-1' is not a number" },
 	{ "lensfs mount --jobs 2x a b", "'2x' is not a number" },
 	{ "lensfs mount --jobs _ a b", "'' is not a number" },
+	{ "lensfs convert --part 8/8 a b", "'8/8' is not I/N with I from 0" },
+	{ "lensfs convert --part 1 a b", "'1' is not I/N" },
+	{ "lensfs convert --part /8 a b", "'/8' is not I/N" },
+	{ "lensfs convert --part 0/ a b", "'0/' is not I/N" },
+	{ "lensfs convert --part -1/8 a b", "'-1/8' is not I/N" },
+	{ "lensfs convert --part 0/0 a b", "'0/0' is not I/N" },
+	{ "lensfs convert --part 0/8x a b", "'0/8x' is not I/N" },
+	{ "lensfs convert --part 18446744073709551616/8 a b", "is not I/N" },
+	{ "lensfs convert --part 0/18446744073709551617 a b", "is not I/N" },
+	{ "lensfs mount --part 0/8 a b", "--part: not an option of mount" },
 	{ "lensfs cat --as text a k", "'text' is not raw, npy or safetensors" },
 	{ "lensfs recipes --ops --codecs", "one at a time" },
 	{ "lensfs recipes --ops x", "one at a time" },
@@ -220,6 +236,50 @@ START_TEST(what_is_no_line)
 	ck_assert_msg(n == -EINVAL, "%s: accepted", bad[_i].line);
 	ck_assert_msg(strstr(err.msg, bad[_i].why), "%s: '%s'", bad[_i].line,
 		      err.msg);
+}
+END_TEST
+
+START_TEST(what_shapes_the_view)
+{
+	LENS_CLEANUP(lens_cli_args_fini) struct lens_args a;
+	struct lens_err err = { 0 };
+	char copy[256];
+
+	ck_assert_int_eq(parse(&a,
+			       "lensfs convert -q --part 1/2 --reverse "
+			       "--dtype=f16 --set a=b a b",
+			       copy, &err),
+			 0);
+	ck_assert_str_eq(a.given.data, "--reverse --dtype f16 --set a=b");
+}
+END_TEST
+
+/* The parts of files of these sizes. */
+static const struct {
+	unsigned parts, n;
+	uint64_t size[8];
+	unsigned part[8];
+} deals[] = {
+	{ 1, 3, { 5, 1, 2 }, { 0, 0, 0 } },
+	{ 2, 5, { 5, 5, 5, 5, 2 }, { 0, 1, 0, 1, 0 } },
+	{ 2, 4, { 1, 2, 3, 6 }, { 1, 1, 1, 0 } },
+	{ 3, 7, { 3, 1, 1, 1, 1, 1, 1 }, { 0, 1, 2, 1, 2, 1, 2 } },
+	{ 4, 2, { 1, 9 }, { 1, 0 } },
+	{ 3, 3, { 0, 0, 0 }, { 0, 0, 0 } },
+	{ 2, 3, { UINT64_MAX / 2, UINT64_MAX / 2, 1 }, { 0, 1, 0 } },
+};
+
+START_TEST(files_to_parts)
+{
+	unsigned part[8] = { 0 };
+
+	ck_assert_int_eq(lens_dest_deal(deals[_i].size, deals[_i].n,
+					deals[_i].parts, part),
+			 0);
+	for (unsigned i = 0; i < deals[_i].n; i++)
+		ck_assert_msg(part[i] == deals[_i].part[i],
+			      "file %u: part %u, not %u", i, part[i],
+			      deals[_i].part[i]);
 }
 END_TEST
 
@@ -310,6 +370,8 @@ int main(void)
 	tcase_add_loop_test(tc, what_a_line_means, 0, LENS_ARRAY_SIZE(good));
 	tcase_add_loop_test(tc, what_is_no_line, 0, LENS_ARRAY_SIZE(bad));
 	tcase_add_test(tc, no_letter_or_name_twice);
+	tcase_add_test(tc, what_shapes_the_view);
+	tcase_add_loop_test(tc, files_to_parts, 0, LENS_ARRAY_SIZE(deals));
 	tcase_add_loop_test(tc, lines_of_progress, 0, LENS_ARRAY_SIZE(bars));
 	tcase_add_loop_test(tc, clocks_of_progress, 0, LENS_ARRAY_SIZE(clocks));
 	srunner_run_all(sr, CK_ENV);
