@@ -10,6 +10,7 @@
 #define LENS_OP_H
 
 #include "lens/codec.h"
+#include "lens/expr.h"
 
 /* Value steps: each rounds once, to its dtype. */
 #define LENS_STEPS 4
@@ -71,15 +72,20 @@ int lens_virtual_pieces(const struct lens_virtual *v, struct lens_arena *arena,
 			const struct lens_piece **ret, size_t *n,
 			struct lens_err *err) LENS_MUST_CHECK;
 
+#define LENS_OP_VALUES 8
+
 /* The arguments of an op, checked when the recipe was parsed. */
 struct lens_op_args {
-	int64_t dim[2];    /* may be negative: from the end */
-	const char *by;    /* stack: the capture it runs over */
-	const char *count; /* stack: the parameter that says how many; NULL:
-			      what is there */
+	int64_t dim[2]; /* may be negative: from the end */
+	const char *by; /* the capture it runs over; NULL: the patterns */
 	enum lens_dtype dtype;
 	const char *param; /* cast: the parameter that says the dtype */
-	size_t parts;      /* split: how many */
+	size_t parts;      /* how many come out of LENS_OP_PART */
+	/* Numbers, known when a plan is made. */
+	unsigned n_values;
+	const struct lens_expr *expr[LENS_OP_VALUES];
+	uint64_t value[LENS_OP_VALUES];
+	size_t order[LENS_OP_VALUES]; /* order: which becomes number i */
 };
 
 struct lens_op {
@@ -89,8 +95,13 @@ struct lens_op {
 	enum lens_op_shape {
 		LENS_OP_EACH, /* one in, one out */
 		LENS_OP_JOIN, /* all in, one out */
-		LENS_OP_PART, /* one in, args->parts out */
+		LENS_OP_PART, /* one in, args->parts out; of a capture as many
+				 as value[0] or else the dimension says */
+		LENS_OP_SHUFFLE, /* all in, as many out */
 	} takes;
+	/* What its inverse can't bring back, in a word ("rounding"); NULL:
+	 * nothing is lost. */
+	const char *loses;
 
 	/* From a recipe. */
 	int (*parse)(const cJSON *value, struct lens_arena *arena,

@@ -48,51 +48,103 @@ size_t lens_pattern_captures(const struct lens_pattern *p, const char **names,
 
 enum lens_side { LENS_HF, LENS_NATIVE };
 
+/* A value, where a key of the source matches. */
+struct lens_choice {
+	const char *value;
+	size_t n;
+	struct lens_pattern *const *any;
+};
+
 /* A parameter: where its value comes from, first that has one. */
 struct lens_param {
 	const char *name;
 	const char *
 		option; /* --dtype for "dtype", else --set NAME=V; NULL: none */
+	size_t n_has[2]; /* keys of the source, by its side */
+	const struct lens_choice *has[2];
 	size_t n_config;
-	const char *const *config; /* paths in config.json */
-	const char *fallback;      /* NULL: none, and needing it fails */
+	const char *const *config;     /* paths in config.json */
+	const char *metadata;          /* of the source's index; NULL: none */
+	const struct lens_expr *value; /* of others; NULL: none */
+	const char *fallback;          /* NULL: none, and needing it fails */
 	size_t n_values;
 	const char *const *values; /* what it may be; none: anything */
-	size_t n_native;
-	struct lens_choice { /* reverse: @value if a native key matches */
-		const char *value;
-		struct lens_pattern *native_has;
-	} const *native;
 };
 
+/* One member of "when". */
+struct lens_condition {
+	enum lens_subject {
+		LENS_OF_PARAM, /* text of parameter @param */
+		LENS_OF_VALUE, /* number @expr */
+		LENS_OF_DTYPE, /* the tensor's */
+		LENS_OF_CODEC, /* that decodes it: its name, or "none" */
+	} of;
+	const char *param;
+	const struct lens_expr *expr;
+	size_t n, n_numbers; /* one of these is right */
+	const char *const *text;
+	const struct lens_expr *const *number;
+	const struct lens_expr *least, *below; /* NULL: no bound */
+	bool unset;                            /* the parameter has no value */
+	bool negate;                           /* ... is wrong */
+	bool late; /* needs captures or the tensor */
+};
 struct lens_when {
 	size_t n;
-	struct lens_condition {
-		const char *param, *value;
-	} const *all;
+	const struct lens_condition *all;
+};
+
+/* A captured number that is computed of others. */
+struct lens_let {
+	const char *name;
+	const struct lens_expr *expr;
+};
+
+struct lens_op_use {
+	const struct lens_op *op;
+	struct lens_op_args args;
+	size_t n_in; /* tensors it gets, of each index */
 };
 
 struct lens_rule {
 	struct lens_when when;
-	size_t n[2]; /* patterns of each side */
+	bool one_way[2]; /* only when the source is of that side */
+	size_t n[2];     /* patterns of each side */
 	struct lens_pattern *const *side[2];
-	size_t n_ops;
-	const struct lens_op_use {
-		const struct lens_op *op;
-		struct lens_op_args args;
-	} * ops;          /* from hf to native */
-	const char *text; /* for messages: its first pattern */
+	size_t n_except; /* none of which may match */
+	struct lens_pattern *const *except;
+	size_t n_lets;
+	const struct lens_let *lets;
+	bool next; /* half a group goes on to the next rule */
+	size_t n_ops, n_back;
+	const struct lens_op_use *ops;  /* from hf to native */
+	const struct lens_op_use *back; /* from native to hf; NULL: the inverses
+					   of ops, backwards */
+	const char *text;               /* for messages: its first pattern */
+	const char *why;                /* refuse: the reason */
+	const char *recipe;             /* where it stands */
 	unsigned line;
 };
 
+/* Tensors that are made: constants, tables, others once more. */
 struct lens_fill_rule {
 	struct lens_when when;
+	enum lens_fill_kind {
+		LENS_CONSTANT,
+		LENS_ALIAS,  /* of the tensor @beside */
+		LENS_ROTARY, /* 1 / theta^(2i / n) */
+	} kind;
 	enum lens_side side; /* where it appears */
-	struct lens_pattern *key, *beside;
+	struct lens_pattern *key;
+	struct lens_pattern *beside; /* NULL: always there */
+	bool required;               /* @beside must be there */
 	enum lens_dtype dtype;
+	const char *dtype_param; /* NULL: dtype */
 	unsigned rank;
-	const char *dims[LENS_DIMS]; /* numbers or parameters */
+	const struct lens_expr *dims[LENS_DIMS];
 	double value;
+	const char *theta; /* a parameter */
+	const char *recipe;
 	unsigned line;
 };
 
@@ -133,9 +185,17 @@ struct lens_detect {
 		*any; /* equal to one of, or an array holding one of */
 };
 
+/* A recipe that another takes from. */
+struct lens_recipe_base {
+	const char *name;
+	cJSON *json;
+	const struct lens_recipe_base *next;
+};
+
 struct lens_recipe {
 	struct lens_arena arena;
 	cJSON *json;
+	const struct lens_recipe_base *bases; /* the last one first */
 	const char *text; /* what was parsed, for .lens/recipe.json and `recipes
 			     NAME` */
 	const char *name, *summary;
@@ -144,8 +204,11 @@ struct lens_recipe {
 		*detect; /* all must hold; none: never found by itself */
 	size_t n_params;
 	const struct lens_param *params;
-	size_t n_drops, n_codecs, n_names, n_rules, n_casts, n_fills;
-	struct lens_rule *drops; /* one side each; no ops */
+	size_t n_files;
+	const char *const *files; /* weights' names, instead of the usual */
+	size_t n_drops, n_refuses, n_codecs, n_names, n_rules, n_casts, n_fills;
+	struct lens_rule *drops;   /* one side each; no ops */
+	struct lens_rule *refuses; /* the same */
 	struct lens_codec_use *codecs;
 	struct lens_rule *names; /* renames only */
 	struct lens_rule *rules;

@@ -24,15 +24,29 @@ static int parse(const cJSON *value, struct lens_arena *arena,
 	return ret->param ? 0 : lens_fail(err, ENOMEM, "no memory for a name");
 }
 
-/* Cast goes through f32: only what f32 holds exactly may come in. */
+/*
+ * Cast goes through f32: only what f32 holds exactly may come in.  FP8 never
+ * does: where a cast meets it, its scale is missing, and codes are no values.
+ */
 static bool castable(enum lens_dtype from, enum lens_dtype to)
 {
 	bool out = to == LENS_F32 || to == LENS_BF16 || to == LENS_F16 ||
 		   to == LENS_F8_E4M3;
 
 	return out &&
-	       (from == LENS_F32 || from == LENS_BF16 || from == LENS_F16 ||
-		from == LENS_F8_E4M3 || from == LENS_F8_E5M2);
+	       (from == LENS_F32 || from == LENS_BF16 || from == LENS_F16);
+}
+
+static int refuse(const struct lens_virtual *in, enum lens_dtype to,
+		  struct lens_err *err)
+{
+	if (in->dtype == LENS_F8_E4M3 || in->dtype == LENS_F8_E5M2)
+		return lens_fail(err, EINVAL,
+				 "it is %s and has no scale, so that its codes "
+				 "are no values",
+				 lens_dtype_name(in->dtype));
+	return lens_fail(err, EOPNOTSUPP, "a cast from %s to %s is not done",
+			 lens_dtype_name(in->dtype), lens_dtype_name(to));
 }
 
 /* @p with one step more; the last one made is used again. */
@@ -71,10 +85,7 @@ static int map(const struct lens_op_args *args, const struct lens_virtual *in,
 		return 0;
 	}
 	if (!castable(in->dtype, args->dtype))
-		return lens_fail(err, EOPNOTSUPP,
-				 "a cast from %s to %s is not done",
-				 lens_dtype_name(in->dtype),
-				 lens_dtype_name(args->dtype));
+		return refuse(in, args->dtype, err);
 	if (in->whole) {
 		*out = *in;
 		out->whole = stepped(in->whole, args->dtype, last, arena);
@@ -119,6 +130,7 @@ const struct lens_op lens_op_cast = {
 	.name = "cast",
 	.summary = "values in another dtype, rounded to nearest even",
 	.takes = LENS_OP_EACH,
+	.loses = "rounding",
 	.parse = parse,
 	.map = map,
 	.inverse = inverse,

@@ -1,78 +1,147 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * concat.c - tensors one behind the other along a dimension, in the order of
- * the rule's patterns; and back, in equal parts.
+ * the rule's patterns or of a captured index; and back, in equal parts or in
+ * the sizes that the recipe says.
  */
 #include "op/ops.h"
 
 #include <errno.h>
 
-static int parse(const cJSON *value, struct lens_arena *arena,
-		 struct lens_op_args *ret, struct lens_err *err)
+/* -1, {"dim": 0, "sizes": [...]} or {"dim": 0, "over": "I", "count": N} */
+static int parse_concat(const cJSON *value, struct lens_arena *arena,
+			struct lens_op_args *ret, struct lens_err *err)
 {
-	(void)arena;
-	if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
-		return lens_fail(err, EBADMSG,
-				 "a dimension is wanted, as in -1");
-	return 0;
-}
+	static const char *const members[] = { "dim", "sizes", "over", "count",
+					       NULL };
+	const cJSON *over, *count;
 
-static int check_alike(const struct lens_virtual *in, size_t n, unsigned dim,
-		       struct lens_err *err)
-{
-	for (size_t i = 1; i < n; i++) {
-		bool same =
-			in[i].dtype == in[0].dtype && in[i].rank == in[0].rank;
-
-		for (unsigned d = 0; same && d < in[0].rank; d++)
-			same = d == dim || in[i].shape[d] == in[0].shape[d];
-		if (!same)
-			return lens_fail(err, EINVAL,
-					 "'%s' and '%s' can't be joined: they "
-					 "differ in dtype or shape beyond "
-					 "dimension %u",
-					 LENS_SHOW(in[0].key),
-					 LENS_SHOW(in[i].key), dim);
+	if (!cJSON_IsObject(value)) {
+		if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
+			return lens_fail(err, EBADMSG,
+					 "a dimension is wanted, as in -1");
+		return 0;
 	}
+	if (lens_op_parse_dim(value, members, ret, err) < 0)
+		return -err->code;
+	over = cJSON_GetObjectItemCaseSensitive(value, "over");
+	count = cJSON_GetObjectItemCaseSensitive(value, "count");
+	if (!over && !count)
+		return lens_op_parse_sizes(value, arena, ret, 0, err);
+	if (!cJSON_IsString(over) || !count ||
+	    cJSON_GetObjectItemCaseSensitive(value, "sizes"))
+		return lens_fail(err, EBADMSG,
+				 "'over', a capture, and 'count', how many it "
+				 "has, go together");
+	ret->by = lens_arena_strndup(arena, over->valuestring,
+				     strlen(over->valuestring));
+	if (!ret->by)
+		return lens_fail(err, ENOMEM, "no memory for a name");
+	return lens_op_parse_value(count, arena, ret, 0, err);
+}
+
+/* {"dim": 0, "parts": 2} or {"dim": 0, "sizes": [...]} */
+static int parse_split(const cJSON *value, struct lens_arena *arena,
+		       struct lens_op_args *ret, struct lens_err *err)
+{
+	static const char *const members[] = { "dim", "sizes", "parts", NULL };
+	const cJSON *parts = cJSON_GetObjectItemCaseSensitive(value, "parts");
+	int64_t n;
+
+	if (lens_op_parse_dim(value, members, ret, err) < 0)
+		return -err->code;
+	if (!parts) {
+		if (lens_op_parse_sizes(value, arena, ret, 0, err) < 0)
+			return -err->code;
+		ret->parts = ret->n_values;
+		return 0;
+	}
+	if (lens_op_parse_int(parts, &n, err) < 0 || n < 2 || n > 64 ||
+	    cJSON_GetObjectItemCaseSensitive(value, "sizes"))
+		return lens_fail(err, EBADMSG,
+				 "'parts', from 2 to 64, or 'sizes' is wanted");
+	ret->parts = (size_t)n;
 	return 0;
 }
 
-static int map(const struct lens_op_args *args, const struct lens_virtual *in,
-	       size_t n, struct lens_arena *arena, struct lens_virtual *out,
-	       struct lens_err *err)
+static int concat(const struct lens_op_args *args,
+		  const struct lens_virtual *in, size_t n,
+		  struct lens_arena *arena, struct lens_virtual *out,
+		  struct lens_err *err)
 {
-	const struct lens_piece *from;
-	struct lens_piece *pieces;
-	uint64_t *shape;
-	size_t total = 0, count;
 	unsigned d;
 
 	if (lens_op_dim(args->dim[0], in->rank, &d, err) < 0 ||
-	    check_alike(in, n, d, err) < 0)
+	    lens_op_check_alike(in, n, (int)d, "joined", err) < 0)
 		return -err->code;
-	for (size_t i = 0; i < n; i++)
-		total += in[i].whole ? 1 : in[i].n_pieces;
-	if (lens_op_start(in, in->rank, total, arena, out, &pieces, &shape,
-			  err) < 0)
+	for (size_t i = 0; !args->by && i < n && i < args->n_values; i++)
+		if (in[i].shape[d] != args->value[i])
+			return lens_fail(err, EINVAL,
+					 "'%s' has %llu, not %llu, in "
+					 "dimension %u",
+					 LENS_SHOW(in[i].key),
+					 (unsigned long long)in[i].shape[d],
+					 (unsigned long long)args->value[i], d);
+	/* What is taken apart again has equal parts. */
+	if (args->by && lens_op_check_alike(in, n, -1, "joined", err) < 0)
 		return -err->code;
-	shape[d] = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (lens_virtual_pieces(&in[i], arena, &from, &count, err) < 0)
+	return lens_virtual_join(in, n, d, arena, out, err);
+}
+
+/* Sizes of the parts of @in, which must come out even. */
+static int check_sizes(const struct lens_op_args *args,
+		       const struct lens_virtual *in, unsigned d,
+		       struct lens_err *err)
+{
+	uint64_t sum = 0;
+
+	if (args->by || !args->n_values) {
+		if (args->parts && in->shape[d] % args->parts == 0)
+			return 0;
+		return lens_fail(err, EINVAL,
+				 "dimension %u is %llu and can't be split into "
+				 "%zu equal parts",
+				 d, (unsigned long long)in->shape[d],
+				 args->parts);
+	}
+	for (unsigned i = 0; i < args->n_values; i++)
+		sum += args->value[i]; /* each at most 2^53 */
+	if (sum == in->shape[d])
+		return 0;
+	return lens_fail(err, EINVAL,
+			 "dimension %u is %llu, but its parts are %llu "
+			 "together",
+			 d, (unsigned long long)in->shape[d],
+			 (unsigned long long)sum);
+}
+
+static int split(const struct lens_op_args *args, const struct lens_virtual *in,
+		 size_t n, struct lens_arena *arena, struct lens_virtual *out,
+		 struct lens_err *err)
+{
+	const bool sized = !args->by && args->n_values;
+	uint64_t from = 0;
+	unsigned d;
+
+	(void)n;
+	if (lens_op_dim(args->dim[0], in->rank, &d, err) < 0 ||
+	    check_sizes(args, in, d, err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < args->parts; i++) {
+		const uint64_t size =
+			sized ? args->value[i] : in->shape[d] / args->parts;
+
+		if (lens_virtual_cut(in, d, from, from + size, arena, &out[i],
+				     err) < 0)
 			return -err->code;
-		for (size_t k = 0; k < count; k++, pieces++) {
-			*pieces = from[k];
-			pieces->origin[d] += shape[d];
-		}
-		if (__builtin_add_overflow(shape[d], in[i].shape[d], &shape[d]))
-			return lens_fail(err, EOVERFLOW,
-					 "dimension %u overflows 64 bits", d);
+		from += size;
 	}
 	return 0;
 }
 
-static int inverse(const struct lens_op_args *args, size_t n,
-		   const struct lens_op **ret, struct lens_op_args *ret_args,
-		   struct lens_err *err)
+static int concat_inverse(const struct lens_op_args *args, size_t n,
+			  const struct lens_op **ret,
+			  struct lens_op_args *ret_args, struct lens_err *err)
 {
 	(void)err;
 	*ret = &lens_op_split;
@@ -81,42 +150,14 @@ static int inverse(const struct lens_op_args *args, size_t n,
 	return 0;
 }
 
-static int split(const struct lens_op_args *args, const struct lens_virtual *in,
-		 size_t n, struct lens_arena *arena, struct lens_virtual *out,
-		 struct lens_err *err)
+static int split_inverse(const struct lens_op_args *args, size_t n,
+			 const struct lens_op **ret,
+			 struct lens_op_args *ret_args, struct lens_err *err)
 {
-	const struct lens_piece *from;
-	struct lens_piece *pieces, cut;
-	uint64_t *shape, part;
-	size_t count;
-	unsigned d;
-
 	(void)n;
-	if (lens_op_dim(args->dim[0], in->rank, &d, err) < 0 ||
-	    lens_virtual_pieces(in, arena, &from, &count, err) < 0)
-		return -err->code;
-	if (in->shape[d] % args->parts)
-		return lens_fail(err, EINVAL,
-				 "dimension %u is %llu and can't be split into "
-				 "%zu equal parts",
-				 d, (unsigned long long)in->shape[d],
-				 args->parts);
-	part = in->shape[d] / args->parts;
-	for (size_t i = 0; i < args->parts; i++) {
-		size_t k = 0;
-
-		for (size_t j = 0; j < count; j++)
-			k += lens_piece_cut(&from[j], d, i * part,
-					    (i + 1) * part, &cut);
-		if (lens_op_start(in, in->rank, k, arena, &out[i], &pieces,
-				  &shape, err) < 0)
-			return -err->code;
-		shape[d] = part;
-		for (size_t j = 0; j < count; j++)
-			if (lens_piece_cut(&from[j], d, i * part,
-					   (i + 1) * part, &cut))
-				*pieces++ = cut;
-	}
+	(void)err;
+	*ret = &lens_op_concat;
+	*ret_args = *args;
 	return 0;
 }
 
@@ -124,13 +165,16 @@ const struct lens_op lens_op_concat = {
 	.name = "concat",
 	.summary = "tensors one behind the other along a dimension",
 	.takes = LENS_OP_JOIN,
-	.parse = parse,
-	.map = map,
-	.inverse = inverse,
+	.parse = parse_concat,
+	.map = concat,
+	.inverse = concat_inverse,
 };
 
 const struct lens_op lens_op_split = {
-	.summary = "equal parts of a dimension",
+	.name = "split",
+	.summary = "parts of a dimension, equal ones or of sizes",
 	.takes = LENS_OP_PART,
+	.parse = parse_split,
 	.map = split,
+	.inverse = split_inverse,
 };

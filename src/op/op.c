@@ -6,12 +6,14 @@
 #include "op/ops.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static const struct lens_op *const ops[] = {
-	&lens_op_transpose,
-	&lens_op_cast,
-	&lens_op_stack,
-	&lens_op_concat,
+	&lens_op_transpose,    &lens_op_cast,    &lens_op_stack,
+	&lens_op_concat,       &lens_op_split,   &lens_op_order,
+	&lens_op_deal,         &lens_op_squeeze, &lens_op_unsqueeze,
+	&lens_op_slice,        &lens_op_pad,     &lens_op_interleave,
+	&lens_op_deinterleave, &lens_op_fold,
 };
 
 size_t lens_op_count(void)
@@ -30,54 +32,6 @@ const struct lens_op *lens_op_find(const char *name)
 		if (strcmp(ops[i]->name, name) == 0)
 			return ops[i];
 	return NULL;
-}
-
-enum lens_dtype lens_producer_dtype(const struct lens_producer *p)
-{
-	return p->n_steps ? p->step[p->n_steps - 1] : p->dtype;
-}
-
-void lens_virtual_init(struct lens_virtual *v, const struct lens_producer *from)
-{
-	*v = (struct lens_virtual){
-		.key = from->stored.key,
-		.dtype = lens_producer_dtype(from),
-		.rank = from->stored.rank,
-		.shape = from->stored.shape,
-		.whole = from,
-	};
-}
-
-int lens_virtual_pieces(const struct lens_virtual *v, struct lens_arena *arena,
-			const struct lens_piece **ret, size_t *n,
-			struct lens_err *err)
-{
-	struct lens_piece *p;
-
-	if (!v->whole) {
-		*ret = v->pieces;
-		*n = v->n_pieces;
-		return 0;
-	}
-	if (v->rank > LENS_DIMS)
-		return lens_fail(
-			err, EOPNOTSUPP,
-			"it has %u dimensions; up to %d can be rearranged",
-			v->rank, LENS_DIMS);
-	p = lens_arena_alloc(arena, sizeof(*p));
-	if (!p)
-		return lens_fail(err, ENOMEM, "no memory for a piece");
-	p->from = v->whole;
-	memset(p->by, -1, sizeof(p->by));
-	for (unsigned d = 0; d < v->rank; d++) {
-		p->count[d] = v->shape[d];
-		p->step[d] = 1;
-		p->src_step[d] = 1;
-		p->by[d] = (int8_t)d;
-	}
-	*ret = p;
-	*n = 1;
-	return 0;
 }
 
 int lens_op_dim(int64_t dim, unsigned rank, unsigned *ret, struct lens_err *err)
@@ -102,51 +56,89 @@ int lens_op_parse_int(const cJSON *item, int64_t *ret, struct lens_err *err)
 	return 0;
 }
 
-int lens_op_start(const struct lens_virtual *v, unsigned rank, size_t n_pieces,
-		  struct lens_arena *arena, struct lens_virtual *ret,
-		  struct lens_piece **pieces, uint64_t **shape,
-		  struct lens_err *err)
+int lens_op_parse_value(const cJSON *item, struct lens_arena *arena,
+			struct lens_op_args *args, unsigned i,
+			struct lens_err *err)
 {
-	if (rank > LENS_DIMS)
-		return lens_fail(
-			err, EOPNOTSUPP,
-			"it would have %u dimensions; at most %d can be made",
-			rank, LENS_DIMS);
-	*pieces = lens_arena_alloc(arena, (n_pieces ? n_pieces : 1) *
-						  sizeof(**pieces));
-	*shape = lens_arena_alloc(arena, (rank ? rank : 1) * sizeof(**shape));
-	if (!*pieces || !*shape)
-		return lens_fail(err, ENOMEM, "no memory for %zu pieces",
-				 n_pieces);
-	for (unsigned d = 0; d < rank && d < v->rank; d++)
-		(*shape)[d] = v->shape[d];
-	*ret = (struct lens_virtual){
-		.key = v->key,
-		.dtype = v->dtype,
-		.rank = rank,
-		.shape = *shape,
-		.n_pieces = n_pieces,
-		.pieces = *pieces,
-	};
+	const char *text = cJSON_GetStringValue(item);
+	struct lens_expr *e;
+	char number[32];
+	uint64_t v;
+
+	if (!text && lens_json_u64(item, &v) == 0) {
+		(void)snprintf(number, sizeof(number), "%llu",
+			       (unsigned long long)v);
+		text = number;
+	}
+	if (!text)
+		return lens_fail(err, EBADMSG,
+				 "a whole number or an expression is wanted");
+	if (i >= LENS_OP_VALUES)
+		return lens_fail(err, EBADMSG, "at most %d numbers are taken",
+				 LENS_OP_VALUES);
+	if (lens_expr_parse(text, arena, &e, err) < 0)
+		return -err->code;
+	args->expr[i] = e;
+	if (args->n_values <= i)
+		args->n_values = i + 1;
 	return 0;
 }
 
-bool lens_piece_cut(const struct lens_piece *p, unsigned d, uint64_t lo,
-		    uint64_t hi, struct lens_piece *ret)
+int lens_op_parse_dim(const cJSON *value, const char *const *members,
+		      struct lens_op_args *args, struct lens_err *err)
 {
-	const uint64_t o = p->origin[d], s = p->step[d];
-	uint64_t first = o >= lo ? 0 : (lo - o + s - 1) / s;
-	uint64_t end = o >= hi ? 0 : (hi - o + s - 1) / s;
+	const cJSON *m;
 
-	if (end > p->count[d])
-		end = p->count[d];
-	if (first >= end)
-		return false;
-	*ret = *p;
-	ret->origin[d] = o + first * s - lo;
-	ret->count[d] = end - first;
-	for (unsigned j = 0; j < LENS_DIMS; j++)
-		if (p->by[j] == (int8_t)d)
-			ret->src_origin[j] += first * p->src_step[j];
-	return true;
+	if (!cJSON_IsObject(value))
+		return lens_fail(err, EBADMSG, "an object is wanted");
+	cJSON_ArrayForEach (m, value) {
+		size_t i = 0;
+
+		while (members[i] && strcmp(members[i], m->string) != 0)
+			i++;
+		if (!members[i])
+			return lens_fail(err, EBADMSG,
+					 "no member is called '%s' here",
+					 LENS_SHOW(m->string));
+	}
+	if (lens_op_parse_int(cJSON_GetObjectItemCaseSensitive(value, "dim"),
+			      &args->dim[0], err) < 0)
+		return lens_wrap(err, "dim");
+	return 0;
+}
+
+int lens_op_parse_sizes(const cJSON *value, struct lens_arena *arena,
+			struct lens_op_args *args, unsigned first,
+			struct lens_err *err)
+{
+	const cJSON *sizes = cJSON_GetObjectItemCaseSensitive(value, "sizes"),
+		    *e;
+
+	if (!cJSON_IsArray(sizes) || cJSON_GetArraySize(sizes) < 2)
+		return lens_fail(err, EBADMSG,
+				 "'sizes' is an array of two or more");
+	cJSON_ArrayForEach (e, sizes)
+		if (lens_op_parse_value(e, arena, args, first++, err) < 0)
+			return lens_wrap(err, "sizes");
+	return 0;
+}
+
+int lens_op_check_alike(const struct lens_virtual *in, size_t n, int dim,
+			const char *what, struct lens_err *err)
+{
+	for (size_t i = 1; i < n; i++) {
+		bool same =
+			in[i].dtype == in[0].dtype && in[i].rank == in[0].rank;
+
+		for (unsigned d = 0; same && d < in[0].rank; d++)
+			same = (int)d == dim ||
+			       in[i].shape[d] == in[0].shape[d];
+		if (!same)
+			return lens_fail(err, EINVAL,
+					 "'%s' and '%s' can't be %s: they "
+					 "differ in dtype or shape",
+					 LENS_SHOW(in[0].key),
+					 LENS_SHOW(in[i].key), what);
+	}
+	return 0;
 }

@@ -7,57 +7,23 @@
 
 #include <errno.h>
 
+/* {"E": N}: the capture, and how many it has; null: as many as there are. */
 static int parse(const cJSON *value, struct lens_arena *arena,
 		 struct lens_op_args *ret, struct lens_err *err)
 {
 	const cJSON *count = cJSON_IsObject(value) ? value->child : NULL;
 
-	if (!count || count->next ||
-	    !(cJSON_IsString(count) || cJSON_IsNull(count)))
+	if (!count || count->next)
 		return lens_fail(err, EBADMSG,
-				 "one capture and the parameter that counts it "
-				 "are wanted, as in {\"E\": \"experts\"}");
+				 "one capture and how many it has are wanted, "
+				 "as in {\"E\": \"experts\"}");
 	ret->by =
 		lens_arena_strndup(arena, count->string, strlen(count->string));
-	if (count->valuestring)
-		ret->count = lens_arena_strndup(arena, count->valuestring,
-						strlen(count->valuestring));
-	if (!ret->by || (count->valuestring && !ret->count))
+	if (!ret->by)
 		return lens_fail(err, ENOMEM, "no memory for a name");
-	return 0;
-}
-
-static int check_alike(const struct lens_virtual *in, size_t n,
-		       struct lens_err *err)
-{
-	for (size_t i = 1; i < n; i++)
-		if (in[i].dtype != in[0].dtype || in[i].rank != in[0].rank ||
-		    memcmp(in[i].shape, in[0].shape,
-			   in[0].rank * sizeof(*in[0].shape)) != 0)
-			return lens_fail(err, EINVAL,
-					 "'%s' and '%s' can't be stacked: they "
-					 "differ in dtype or shape",
-					 LENS_SHOW(in[0].key),
-					 LENS_SHOW(in[i].key));
-	return 0;
-}
-
-/* @p one dimension down, as number @at of the new first one. */
-static void push(const struct lens_piece *p, uint64_t at,
-		 struct lens_piece *ret)
-{
-	*ret = *p;
-	for (unsigned d = LENS_DIMS - 1; d > 0; d--) {
-		ret->origin[d] = p->origin[d - 1];
-		ret->step[d] = p->step[d - 1];
-		ret->count[d] = p->count[d - 1];
-	}
-	ret->origin[0] = at;
-	ret->step[0] = 1;
-	ret->count[0] = 1;
-	for (unsigned j = 0; j < LENS_DIMS; j++)
-		if (p->by[j] >= 0)
-			ret->by[j]++;
+	if (cJSON_IsNull(count))
+		return 0;
+	return lens_op_parse_value(count, arena, ret, 0, err);
 }
 
 static int map(const struct lens_op_args *args, const struct lens_virtual *in,
@@ -67,15 +33,12 @@ static int map(const struct lens_op_args *args, const struct lens_virtual *in,
 	const struct lens_piece *from;
 	struct lens_piece *pieces;
 	uint64_t *shape;
-	size_t total = 0, count;
+	size_t count;
 
 	(void)args;
-	if (check_alike(in, n, err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < n; i++)
-		total += in[i].whole ? 1 : in[i].n_pieces;
-	if (lens_op_start(in, in->rank + 1, total, arena, out, &pieces, &shape,
-			  err) < 0)
+	if (lens_op_check_alike(in, n, -1, "stacked", err) < 0 ||
+	    lens_op_start(in, in->rank + 1, lens_op_count_pieces(in, n), arena,
+			  out, &pieces, &shape, err) < 0)
 		return -err->code;
 	for (unsigned d = 0; d < in->rank; d++)
 		shape[d + 1] = in->shape[d];
@@ -84,7 +47,7 @@ static int map(const struct lens_op_args *args, const struct lens_virtual *in,
 		if (lens_virtual_pieces(&in[i], arena, &from, &count, err) < 0)
 			return -err->code;
 		for (size_t k = 0; k < count; k++)
-			push(&from[k], i, pieces++);
+			lens_piece_push(&from[k], 0, i, pieces++);
 	}
 	return 0;
 }
@@ -98,20 +61,6 @@ static int inverse(const struct lens_op_args *args, size_t n,
 	*ret = &lens_op_unstack;
 	*ret_args = *args;
 	return 0;
-}
-
-/* @p without its first dimension, at index @at of it. */
-static void pop(const struct lens_piece *p, struct lens_piece *ret)
-{
-	*ret = *p;
-	for (unsigned d = 0; d + 1 < LENS_DIMS; d++) {
-		ret->origin[d] = p->origin[d + 1];
-		ret->step[d] = p->step[d + 1];
-		ret->count[d] = p->count[d + 1];
-	}
-	for (unsigned j = 0; j < LENS_DIMS; j++)
-		if (p->by[j] >= 0)
-			ret->by[j]--; /* 0 becomes -1: the origin alone */
 }
 
 static int unstack(const struct lens_op_args *args,
@@ -145,7 +94,7 @@ static int unstack(const struct lens_op_args *args,
 			shape[d] = in->shape[d + 1];
 		for (size_t j = 0; j < count; j++)
 			if (lens_piece_cut(&from[j], 0, i, i + 1, &cut))
-				pop(&cut, pieces++);
+				lens_piece_pop(&cut, 0, pieces++);
 	}
 	return 0;
 }

@@ -50,65 +50,102 @@ static int index_sources(struct lens_plan *p, struct lens_err *err)
 	return 0;
 }
 
-static const struct lens_rule *drop_rule(const struct lens_plan *p,
-					 const char *key)
+/* A tensor as it is in the source, for conditions. */
+static struct lens_virtual as_stored(const struct lens_tensor *t)
 {
-	for (size_t i = 0; i < p->recipe->n_drops; i++) {
-		const struct lens_rule *r = &p->recipe->drops[i];
-
-		if (!lens_plan_when(p, &r->when))
-			continue;
-		for (size_t k = 0; k < r->n[p->in]; k++) {
-			struct lens_captures caps = { 0 };
-
-			if (lens_pattern_match(r->side[p->in][k], key, &caps))
-				return r;
-		}
-	}
-	return NULL;
+	return (struct lens_virtual){ .key = t->name,
+				      .dtype = t->dtype,
+				      .rank = t->rank,
+				      .shape = t->shape };
 }
 
-static void drop_early(struct lens_plan *p)
+/* What drops source key @i: a pattern, or what else it is; NULL: nothing. */
+static int drop_reason(struct lens_plan *p, size_t i, const char **ret,
+		       struct lens_err *err)
+{
+	const struct lens_tensor *t = p->fates[i].t;
+	const struct lens_virtual v = as_stored(t);
+	struct lens_captures caps;
+	const struct lens_rule *r;
+	int made;
+
+	*ret = NULL;
+	if (lens_plan_find_rule(p, &p->drops, t->name, &v, &caps, &r, err) < 0)
+		return -err->code;
+	if (r)
+		*ret = r->text;
+	if (r || p->in != LENS_NATIVE || p->recipe->keeps_config)
+		return 0;
+	made = lens_plan_is_made(p, t->name, err);
+	if (made < 0)
+		return made;
+	if (made)
+		*ret = "made of others";
+	else if (strstr(t->name, EXTRA_STATE))
+		*ret = EXTRA_STATE;
+	return 0;
+}
+
+static int drop_early(struct lens_plan *p, struct lens_err *err)
 {
 	for (size_t i = 0; i < lens_ckpt_count(p->ckpt); i++) {
-		const struct lens_rule *r = drop_rule(p, p->fates[i].t->name);
+		const char *reason;
 
-		const bool state = p->in == LENS_NATIVE &&
-				   !p->recipe->keeps_config &&
-				   strstr(p->fates[i].t->name, EXTRA_STATE);
-
-		if (!r && !state)
+		if (drop_reason(p, i, &reason, err) < 0)
+			return -err->code;
+		if (!reason)
 			continue;
 		p->fates[i].fate = LENS_FATE_DROPPED;
-		p->fates[i].rule = r ? r->text : EXTRA_STATE;
+		p->fates[i].rule = reason;
 	}
+	return 0;
 }
 
-/* The key that the names stage makes of @key; @key itself if none matches.
- * NULL: no memory. */
-static const char *renamed(struct lens_plan *p, const char *key)
+/* What the recipe knows to be wrong. */
+static int refuse(struct lens_plan *p, const struct lens_items *items,
+		  struct lens_err *err)
 {
-	for (size_t i = 0; i < p->recipe->n_names; i++) {
-		const struct lens_rule *r = &p->recipe->names[i];
-		struct lens_captures caps = { 0 };
+	for (size_t i = 0; i < items->n && p->refuses.n; i++) {
+		const char *name = p->fates[items->v[i].src[0]].t->name;
+		struct lens_captures caps;
+		const struct lens_rule *r;
 
-		if (lens_plan_when(p, &r->when) &&
-		    lens_pattern_match(r->side[p->in][0], key, &caps))
-			return lens_pattern_make(r->side[p->out][0], &caps,
-						 &p->arena);
+		if (lens_plan_find_rule(p, &p->refuses, name, &items->v[i].v,
+					&caps, &r, err) < 0)
+			return -err->code;
+		if (r)
+			return lens_fail(err, EINVAL, "tensor '%s': %s",
+					 LENS_SHOW(name), r->why);
 	}
-	return key;
+	return 0;
+}
+
+/* The key that the names stage makes of @key; @key itself if none matches. */
+static int renamed(struct lens_plan *p, const char *key,
+		   const struct lens_virtual *v, const char **ret,
+		   struct lens_err *err)
+{
+	struct lens_captures caps;
+	const struct lens_rule *r;
+
+	if (lens_plan_find_rule(p, &p->names, key, v, &caps, &r, err) < 0)
+		return -err->code;
+	*ret = key;
+	if (!r)
+		return 0;
+	*ret = lens_pattern_make(r->side[p->out][0], &caps, &p->arena);
+	return *ret ? 0 : lens_fail(err, ENOMEM, "no memory for a key");
 }
 
 static int rename_all(struct lens_plan *p, struct lens_items *items,
 		      struct lens_err *err)
 {
 	for (size_t i = 0; i < items->n; i++) {
-		const char *key = renamed(p, items->v[i].key);
 		struct lens_key_fate *f = &p->fates[items->v[i].src[0]];
+		const char *key;
 
-		if (!key)
-			return lens_fail(err, ENOMEM, "no memory for a key");
+		if (renamed(p, items->v[i].key, &items->v[i].v, &key, err) < 0)
+			return -err->code;
 		if (key != items->v[i].key && f->fate == LENS_FATE_PASSED)
 			f->fate = LENS_FATE_MAPPED;
 		items->v[i].key = key;
@@ -132,6 +169,7 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 	     i++) {
 		const struct lens_key_fate *f = &p->fates[i];
 		const struct lens_codec *codec;
+		struct lens_virtual v;
 		const char *key;
 		char *cut;
 
@@ -140,9 +178,10 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 		codec = lens_codec_find(f->rule);
 		if (!codec || !codec->bind)
 			continue;
-		key = renamed(p, f->t->name);
-		cut = key ? lens_arena_strndup(&p->arena, key, strlen(key)) :
-			    NULL;
+		v = as_stored(f->t);
+		if (renamed(p, f->t->name, &v, &key, err) < 0)
+			return -err->code;
+		cut = lens_arena_strndup(&p->arena, key, strlen(key));
 		if (!cut)
 			return lens_fail(err, ENOMEM, "no memory for a key");
 		for (size_t n = strlen(cut); n-- > 1;) {
@@ -169,11 +208,12 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 int lens_plan_pair(struct lens_plan *p, const struct lens_plan_opts *opts,
 		   struct lens_items *items, struct lens_err *err)
 {
-	if (lens_plan_params(p, opts, err) < 0 || lens_plan_quant(p, err) < 0 ||
-	    lens_plan_codecs(p, err) < 0 || index_sources(p, err) < 0)
+	if (lens_plan_params(p, opts, err) < 0 || lens_plan_live(p, err) < 0 ||
+	    lens_plan_quant(p, err) < 0 || lens_plan_codecs(p, err) < 0 ||
+	    index_sources(p, err) < 0 || drop_early(p, err) < 0 ||
+	    lens_plan_bind(p, items, err) < 0)
 		return -err->code;
-	drop_early(p);
-	return lens_plan_bind(p, items, err);
+	return refuse(p, items, err);
 }
 
 /* What the options mean together. */

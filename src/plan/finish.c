@@ -8,35 +8,43 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* The first cast that @item fits. */
+static int cast_one(struct lens_plan *p, struct lens_item *item,
+		    struct lens_err *err)
+{
+	for (size_t k = 0; k < p->casts.n; k++) {
+		const struct lens_rule *r = p->casts.v[k];
+		struct lens_op_args args = r->ops[0].args;
+		struct lens_captures caps;
+		struct lens_virtual out;
+		int fits = 0;
+
+		for (size_t j = 0; j < r->n[p->out] && !fits; j++)
+			fits = lens_plan_fits(p, r, r->side[p->out][j],
+					      item->key, &item->v, &caps, err);
+		if (fits < 0)
+			return fits;
+		if (!fits)
+			continue;
+		if (args.param &&
+		    lens_plan_param_dtype(p, args.param, &args.dtype, err) < 0)
+			return -err->code;
+		if (r->ops[0].op->map(&args, &item->v, 1, &p->arena, &out,
+				      err) < 0)
+			return lens_wrap(err, "tensor '%s': cast",
+					 LENS_SHOW(item->v.key));
+		item->v = out;
+		return 0;
+	}
+	return 0;
+}
+
 static int cast_all(struct lens_plan *p, struct lens_items *items,
 		    struct lens_err *err)
 {
-	for (size_t i = 0; i < items->n; i++) {
-		struct lens_item *item = &items->v[i];
-
-		for (size_t k = 0;
-		     p->out == LENS_NATIVE && k < p->recipe->n_casts; k++) {
-			const struct lens_rule *r = &p->recipe->casts[k];
-			struct lens_op_args args = r->ops[0].args;
-			struct lens_captures caps = { 0 };
-			struct lens_virtual out;
-
-			if (!lens_plan_when(p, &r->when) ||
-			    !lens_pattern_match(r->side[LENS_NATIVE][0],
-						item->key, &caps))
-				continue;
-			if (args.param &&
-			    lens_plan_param_dtype(p, args.param, &args.dtype,
-						  err) < 0)
-				return -err->code;
-			if (r->ops[0].op->map(&args, &item->v, 1, &p->arena,
-					      &out, err) < 0)
-				return lens_wrap(err, "tensor '%s': cast",
-						 LENS_SHOW(item->v.key));
-			item->v = out;
-			break;
-		}
-	}
+	for (size_t i = 0; i < items->n; i++)
+		if (cast_one(p, &items->v[i], err) < 0)
+			return -err->code;
 	return 0;
 }
 
@@ -128,79 +136,6 @@ static int check_mapped(const struct lens_plan *p,
 			  "shard; it is left out",
 			  LENS_SHOW(key));
 	}
-	return 0;
-}
-
-/* The shape of a fill, its parameters resolved. */
-static int fill_shape(const struct lens_plan *p, const struct lens_fill_rule *f,
-		      uint64_t *shape, struct lens_err *err)
-{
-	for (unsigned d = 0; d < f->rank; d++) {
-		const char *s = f->dims[d];
-
-		if (*s >= '0' && *s <= '9')
-			shape[d] = strtoull(s, NULL, 10);
-		else if (lens_plan_param_u64(p, s, &shape[d], err) < 0)
-			return -err->code;
-		if (shape[d] > (1ull << 40))
-			return lens_fail(err, EINVAL,
-					 "%s is %llu, too many for a dimension",
-					 s, (unsigned long long)shape[d]);
-	}
-	return 0;
-}
-
-static int fill_one(struct lens_plan *p, const struct lens_fill_rule *f,
-		    const char *key, struct lens_items *items,
-		    struct lens_err *err)
-{
-	struct lens_producer *q = lens_arena_alloc(&p->arena, sizeof(*q));
-	uint64_t *shape = lens_arena_alloc(&p->arena, (f->rank ? f->rank : 1) *
-							      sizeof(*shape));
-	struct lens_item item = { .key = key };
-
-	if (!q || !shape)
-		return lens_fail(err, ENOMEM, "no memory for a tensor");
-	if (fill_shape(p, f, shape, err) < 0)
-		return lens_wrap(err, "tensor '%s'", LENS_SHOW(key));
-	q->kind = LENS_FILL;
-	q->fill = f->value;
-	q->dtype = f->dtype;
-	q->stored.key = key;
-	q->stored.rank = f->rank;
-	q->stored.shape = shape;
-	lens_virtual_init(&item.v, q);
-	return lens_items_add(items, &item, err);
-}
-
-/* Tensors that the other side has and the source lacks. */
-static int fill_all(struct lens_plan *p, struct lens_items *items,
-		    struct lens_err *err)
-{
-	LENS_CLEANUP(lens_map_fini) struct lens_map keys = { 0 };
-	const size_t n = items->n;
-
-	for (size_t i = 0; p->recipe->n_fills && i < n; i++)
-		if (lens_map_add(&keys, items->v[i].key, (uint32_t)i) < 0)
-			return lens_fail(err, ENOMEM, "no memory for keys");
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < p->recipe->n_fills; k++) {
-			const struct lens_fill_rule *f = &p->recipe->fills[k];
-			struct lens_captures caps = { 0 };
-			const char *key;
-
-			if (f->side != p->out || !lens_plan_when(p, &f->when) ||
-			    !lens_pattern_match(f->beside, items->v[i].key,
-						&caps))
-				continue;
-			key = lens_pattern_make(f->key, &caps, &p->arena);
-			if (!key)
-				return lens_fail(err, ENOMEM,
-						 "no memory for a key");
-			if (lens_map_find(&keys, key) == LENS_NONE &&
-			    fill_one(p, f, key, items, err) < 0)
-				return -err->code;
-		}
 	return 0;
 }
 
@@ -391,7 +326,7 @@ int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
 		     const struct lens_plan_opts *opts,
 		     struct lens_notes *notes, struct lens_err *err)
 {
-	if (cast_all(p, items, err) < 0 || fill_all(p, items, err) < 0 ||
+	if (cast_all(p, items, err) < 0 || lens_plan_made(p, items, err) < 0 ||
 	    restore_dtypes(p, items, notes, err) < 0 ||
 	    exclude(items, opts->exclude, err) < 0 ||
 	    (p->like     ? lens_plan_liken(p, items, like, opts, notes, err) :

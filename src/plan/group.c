@@ -18,6 +18,7 @@ struct member {
 	uint64_t index;
 	const char *key;
 	struct lens_virtual v;
+	const struct lens_item *item; /* that it was */
 };
 
 struct members {
@@ -27,6 +28,7 @@ struct members {
 
 struct group {
 	const struct lens_rule *rule;
+	size_t place;              /* of the rule among those that count */
 	struct lens_captures caps; /* of its first member */
 	struct members members;
 	uint32_t *src;
@@ -92,10 +94,11 @@ static const char *group_name(struct stage *s, const struct lens_rule *r,
 	return b.failed ? NULL : lens_arena_strndup(&s->p->arena, b.data, b.n);
 }
 
-static struct group *group_of(struct stage *s, const struct lens_rule *r,
+static struct group *group_of(struct stage *s, size_t place,
 			      const struct lens_captures *caps,
 			      struct lens_err *err)
 {
+	const struct lens_rule *r = s->p->rules.v[place];
 	const char *name = group_name(s, r, caps);
 	uint32_t i = name ? lens_map_find(&s->by_name, name) : LENS_NONE;
 
@@ -115,7 +118,8 @@ static struct group *group_of(struct stage *s, const struct lens_rule *r,
 		(void)lens_fail(err, ENOMEM, "no memory for a group");
 		return NULL;
 	}
-	s->groups[s->n] = (struct group){ .rule = r, .caps = *caps };
+	s->groups[s->n] =
+		(struct group){ .rule = r, .place = place, .caps = *caps };
 	return &s->groups[s->n++];
 }
 
@@ -137,45 +141,55 @@ static int stack_index(const struct lens_captures *caps, const char *by,
 	return 0;
 }
 
-/* The first rule that @item fits takes it: 1; none: 0. */
-static int gather(struct stage *s, const struct lens_item *item,
+/* @item becomes pattern @slot of rule @place's group. */
+static int join_group(struct stage *s, size_t place, unsigned slot,
+		      const struct lens_item *item,
+		      const struct lens_captures *caps, struct lens_err *err)
+{
+	const struct lens_rule *r = s->p->rules.v[place];
+	const char *by = s->p->in == LENS_HF ? stacked_by(r) : NULL;
+	struct member m = {
+		.slot = slot, .key = item->v.key, .v = item->v, .item = item
+	};
+	struct group *g;
+	uint32_t *src;
+
+	if (by && stack_index(caps, by, item->v.key, &m.index, err) < 0)
+		return -err->code;
+	g = group_of(s, place, caps, err);
+	if (!g || add_member(&g->members, &m, err) < 0)
+		return -err->code;
+	src = realloc(g->src, (g->n_src + item->n_src) * sizeof(*src));
+	if (!src)
+		return lens_fail(err, ENOMEM, "no memory for a group");
+	g->src = src;
+	memcpy(src + g->n_src, item->src, item->n_src * sizeof(*src));
+	g->n_src += item->n_src;
+	return 0;
+}
+
+/* The first rule from @place on that @item fits takes it: 1; none: 0. */
+static int gather(struct stage *s, size_t place, const struct lens_item *item,
 		  struct lens_err *err)
 {
-	const struct lens_plan *p = s->p;
+	struct lens_plan *p = s->p;
 
-	for (size_t i = 0; i < p->recipe->n_rules; i++) {
-		const struct lens_rule *r = &p->recipe->rules[i];
-		const char *by = p->in == LENS_HF ? stacked_by(r) : NULL;
+	for (; place < p->rules.n; place++) {
+		const struct lens_rule *r = p->rules.v[place];
 
-		if (!lens_plan_when(p, &r->when))
-			continue;
 		for (unsigned k = 0; k < r->n[p->in]; k++) {
-			struct lens_captures caps = { 0 };
-			struct member m = { .slot = k,
-					    .key = item->v.key,
-					    .v = item->v };
-			struct group *g;
-			uint32_t *src;
+			struct lens_captures caps;
+			const int fits =
+				lens_plan_fits(p, r, r->side[p->in][k],
+					       item->key, &item->v, &caps, err);
 
-			if (!lens_pattern_match(r->side[p->in][k], item->key,
-						&caps))
-				continue;
-			if (by && stack_index(&caps, by, item->v.key, &m.index,
-					      err) < 0)
-				return -err->code;
-			g = group_of(s, r, &caps, err);
-			if (!g || add_member(&g->members, &m, err) < 0)
-				return -err->code;
-			src = realloc(g->src,
-				      (g->n_src + item->n_src) * sizeof(*src));
-			if (!src)
-				return lens_fail(err, ENOMEM,
-						 "no memory for a group");
-			g->src = src;
-			memcpy(src + g->n_src, item->src,
-			       item->n_src * sizeof(*src));
-			g->n_src += item->n_src;
-			return 1;
+			if (fits < 0)
+				return fits;
+			if (fits)
+				return join_group(s, place, k, item, &caps,
+						  err) < 0 ?
+					       -err->code :
+					       1;
 		}
 	}
 	return 0;
@@ -220,49 +234,63 @@ static const char *missing_key(struct stage *s, const struct group *g,
 	return key ? key : "";
 }
 
-/* Every slot of every index is there once, without a gap, and as many as the
- * config says. */
-static int check_whole(struct stage *s, struct group *g, struct lens_err *err)
+/* How many indexes the group must have, and what says so (NULL: nothing). */
+static int count_wanted(struct stage *s, const struct group *g, uint64_t *want,
+			const char **says, struct lens_err *err)
 {
 	const struct lens_rule *r = g->rule;
-	const unsigned slots = (unsigned)r->n[s->p->in];
-	const char *count = NULL;
-	uint64_t want = 1;
+	const struct lens_about a = { .p = s->p, .caps = &g->caps };
+
+	*want = 1;
+	*says = NULL;
+	for (size_t i = 0; i < r->n_ops && s->p->in == LENS_HF; i++) {
+		const struct lens_op_args *args = &r->ops[i].args;
+
+		if (!args->by)
+			continue;
+		*want = g->members.v[g->members.n - 1].index + 1;
+		if (!args->n_values)
+			continue;
+		*says = lens_expr_text(args->expr[0]);
+		if (lens_plan_eval(&a, args->expr[0], want, err) < 0)
+			return lens_wrap(err, "tensor '%s'",
+					 LENS_SHOW(g->members.v[0].key));
+	}
+	return 0;
+}
+
+/* Every slot of every index is there once, without a gap, and as many as the
+ * config says.  0: it is; 1: half of it is there, which is all right. */
+static int check_whole(struct stage *s, struct group *g, struct lens_err *err)
+{
+	const unsigned slots = (unsigned)g->rule->n[s->p->in];
+	const char *says;
+	uint64_t want;
+	size_t i = 0;
 
 	qsort(g->members.v, g->members.n, sizeof(*g->members.v), by_place);
-	for (size_t i = 0; i < r->n_ops && s->p->in == LENS_HF; i++)
-		if (r->ops[i].args.by) {
-			want = g->members.v[g->members.n - 1].index + 1;
-			count = r->ops[i].args.count;
-		}
-	if (count && lens_plan_param_u64(s->p, count, &want, err) < 0)
+	if (count_wanted(s, g, &want, &says, err) < 0)
 		return -err->code;
-	for (size_t i = 0; i < g->members.n; i++) {
+	for (; i < g->members.n; i++) {
 		const struct member *m = &g->members.v[i];
 
-		if (count && m->index >= want)
+		if (says && m->index >= want)
 			return lens_fail(err, EINVAL,
 					 "tensor '%s': '%s' is %llu, so this "
 					 "index is one too many",
-					 LENS_SHOW(m->key), count,
+					 LENS_SHOW(m->key), says,
 					 (unsigned long long)want);
 		if (m->slot != i % slots || m->index != i / slots)
-			return lens_fail(
-				err, EINVAL,
-				"tensor '%s' is missing; '%s' needs it",
-				LENS_SHOW(missing_key(s, g,
-						      (unsigned)(i % slots),
-						      i / slots)),
-				LENS_SHOW(m->key));
+			break;
 	}
-	if (g->members.n != want * slots)
-		return lens_fail(err, EINVAL,
-				 "tensor '%s' is missing; '%s' needs it",
-				 LENS_SHOW(missing_key(
-					 s, g, (unsigned)(g->members.n % slots),
-					 g->members.n / slots)),
-				 LENS_SHOW(g->members.v[0].key));
-	return 0;
+	if (i == g->members.n && i == want * slots)
+		return 0;
+	if (g->rule->next)
+		return 1;
+	return lens_fail(
+		err, EINVAL, "tensor '%s' is missing; '%s' needs it",
+		LENS_SHOW(missing_key(s, g, (unsigned)(i % slots), i / slots)),
+		LENS_SHOW(g->members.v[i < g->members.n ? i : 0].key));
 }
 
 static int apply_each(struct stage *s, const struct lens_op *op,
@@ -317,80 +345,115 @@ static int apply_join(struct stage *s, const struct lens_op *op,
 }
 
 /* How many parts @v is taken into. */
-static int count_parts(const struct stage *s, const struct lens_virtual *v,
-		       struct lens_op_args *args, struct lens_err *err)
+static int count_parts(const struct lens_virtual *v, struct lens_op_args *args,
+		       struct lens_err *err)
 {
-	uint64_t want;
+	const uint64_t n = !args->by      ? args->parts :
+			   args->n_values ? args->value[0] :
+			   v->rank        ? v->shape[0] :
+					    0;
 
-	if (!args->by)
-		return 0;
-	args->parts = v->rank && v->shape[0] <= MOST_STACKED ?
-			      (size_t)v->shape[0] :
-			      0;
-	if (!args->parts)
-		return lens_fail(err, EINVAL, "it has nothing to unstack");
-	if (!args->count)
-		return 0;
-	if (lens_plan_param_u64(s->p, args->count, &want, err) < 0)
-		return -err->code;
-	if (want != args->parts)
+	if (!n || n > MOST_STACKED)
 		return lens_fail(err, EINVAL,
-				 "its first dimension is %zu, but '%s' is %llu",
-				 args->parts, args->count,
-				 (unsigned long long)want);
+				 "%llu tensors can't be made of it",
+				 (unsigned long long)n);
+	args->parts = (size_t)n;
+	return 0;
+}
+
+static int part_one(struct stage *s, const struct lens_op *op,
+		    struct lens_op_args args, const struct member *m,
+		    struct members *out, struct lens_err *err)
+{
+	lens_autofree struct lens_virtual *v = NULL;
+
+	if (count_parts(&m->v, &args, err) < 0)
+		return -err->code;
+	v = calloc(args.parts, sizeof(*v));
+	if (!v)
+		return lens_fail(err, ENOMEM, "no memory for %zu parts",
+				 args.parts);
+	if (op->map(&args, &m->v, 1, &s->p->arena, v, err) < 0)
+		return -err->code;
+	for (size_t k = 0; k < args.parts; k++) {
+		struct member one = *m;
+
+		one.v = v[k];
+		if (args.by)
+			one.index = k;
+		else
+			one.slot = (unsigned)(m->slot * args.parts + k);
+		if (add_member(out, &one, err) < 0)
+			return -err->code;
+	}
 	return 0;
 }
 
 static int apply_part(struct stage *s, const struct lens_op *op,
-		      const struct lens_op_args *given, struct members *m,
+		      const struct lens_op_args *args, struct members *m,
 		      struct lens_err *err)
 {
 	struct members out = { 0 };
 
-	for (size_t i = 0; i < m->n; i++) {
-		struct lens_op_args args = *given;
-		lens_autofree struct lens_virtual *v = NULL;
-
-		if (count_parts(s, &m->v[i].v, &args, err) < 0)
-			goto failed;
-		v = calloc(args.parts, sizeof(*v));
-		if (!v) {
-			(void)lens_fail(err, ENOMEM, "no memory for %zu parts",
-					args.parts);
-			goto failed;
+	for (size_t i = 0; i < m->n; i++)
+		if (part_one(s, op, *args, &m->v[i], &out, err) < 0) {
+			free(out.v);
+			return lens_wrap(err, "tensor '%s'",
+					 LENS_SHOW(m->v[i].key));
 		}
-		if (op->map(&args, &m->v[i].v, 1, &s->p->arena, v, err) < 0)
-			goto failed;
-		for (size_t k = 0; k < args.parts; k++) {
-			struct member one = m->v[i];
-
-			one.v = v[k];
-			if (args.by)
-				one.index = k;
-			else
-				one.slot = (unsigned)k;
-			if (add_member(&out, &one, err) < 0)
-				goto failed;
-		}
-		continue;
-	failed:
-		free(out.v);
-		return lens_wrap(err, "tensor '%s'", LENS_SHOW(m->v[i].key));
-	}
 	free(m->v);
 	*m = out;
 	return 0;
 }
 
+/* The members of each index in another order. */
+static int apply_shuffle(struct stage *s, const struct lens_op *op,
+			 const struct lens_op_args *args, struct members *m,
+			 struct lens_err *err)
+{
+	struct lens_virtual in[LENS_OP_VALUES], out[LENS_OP_VALUES];
+
+	qsort(m->v, m->n, sizeof(*m->v), by_place);
+	for (size_t i = 0; i < m->n; i += args->parts) {
+		for (size_t k = 0; k < args->parts && i + k < m->n; k++)
+			in[k] = m->v[i + k].v;
+		if (op->map(args, in,
+			    m->n - i < args->parts ? m->n - i : args->parts,
+			    &s->p->arena, out, err) < 0)
+			return lens_wrap(err, "tensor '%s'",
+					 LENS_SHOW(m->v[i].key));
+		for (size_t k = 0; k < args->parts; k++)
+			m->v[i + k].v = out[k];
+	}
+	return 0;
+}
+
+/* The op's arguments, now that parameters and captures are known. */
+static int resolve(struct stage *s, const struct group *g,
+		   struct lens_op_args *args, struct lens_err *err)
+{
+	const struct lens_about a = { .p = s->p,
+				      .caps = &g->caps,
+				      .v = &g->members.v[0].v };
+
+	if (args->param &&
+	    lens_plan_param_dtype(s->p, args->param, &args->dtype, err) < 0)
+		return -err->code;
+	for (unsigned i = 0; i < args->n_values; i++)
+		if (lens_plan_eval(&a, args->expr[i], &args->value[i], err) < 0)
+			return -err->code;
+	return 0;
+}
+
 static int apply(struct stage *s, const struct lens_op *op,
-		 struct lens_op_args args, struct members *m,
+		 struct lens_op_args args, struct group *g,
 		 struct lens_err *err)
 {
+	struct members *m = &g->members;
 	int r = 0;
 
-	if (args.param &&
-	    lens_plan_param_dtype(s->p, args.param, &args.dtype, err) < 0)
-		return -err->code;
+	if (resolve(s, g, &args, err) < 0)
+		return lens_wrap(err, "tensor '%s'", LENS_SHOW(m->v[0].key));
 	switch (op->takes) {
 	case LENS_OP_EACH:
 		r = apply_each(s, op, &args, m, err);
@@ -401,35 +464,46 @@ static int apply(struct stage *s, const struct lens_op *op,
 	case LENS_OP_PART:
 		r = apply_part(s, op, &args, m, err);
 		break;
+	case LENS_OP_SHUFFLE:
+		r = apply_shuffle(s, op, &args, m, err);
+		break;
 	}
 	return r;
 }
 
-/* The rule's ops in the plan's direction. */
-static int run_ops(struct stage *s, const struct lens_rule *r,
-		   struct members *m, struct lens_err *err)
+static int run_inverses(struct stage *s, struct group *g, struct lens_err *err)
 {
-	for (size_t i = 0; i < r->n_ops && s->p->in == LENS_HF; i++)
-		if (apply(s, r->ops[i].op, r->ops[i].args, m, err) < 0)
-			return -err->code;
-	for (size_t i = r->n_ops; i-- > 0 && s->p->in == LENS_NATIVE;) {
+	const struct lens_rule *r = g->rule;
+
+	for (size_t i = r->n_ops; i-- > 0;) {
 		const struct lens_op_use *use = &r->ops[i];
 		const struct lens_op *op = NULL;
 		struct lens_op_args args = { 0 };
 
-		if (!use->op->inverse)
-			return lens_fail(
-				err, EOPNOTSUPP,
-				"recipe %s can't be reversed: line %u: %s",
-				s->p->recipe->name, r->line, use->op->name);
-		if (use->op->inverse(&use->args, r->n[LENS_HF], &op, &args,
-				     err) < 0)
+		if (use->op->inverse(&use->args, use->n_in, &op, &args, err) <
+		    0)
 			return lens_wrap(
 				err, "recipe %s can't be reversed: line %u: %s",
-				s->p->recipe->name, r->line, use->op->name);
-		if (op && apply(s, op, args, m, err) < 0)
+				r->recipe, r->line, use->op->name);
+		if (op && apply(s, op, args, g, err) < 0)
 			return -err->code;
 	}
+	return 0;
+}
+
+/* The rule's ops in the plan's direction. */
+static int run_ops(struct stage *s, struct group *g, struct lens_err *err)
+{
+	const struct lens_rule *r = g->rule;
+	const bool back = s->p->in == LENS_NATIVE;
+	const struct lens_op_use *ops = back ? r->back : r->ops;
+	const size_t n = back ? r->n_back : r->n_ops;
+
+	if (back && !r->back)
+		return run_inverses(s, g, err);
+	for (size_t i = 0; i < n; i++)
+		if (apply(s, ops[i].op, ops[i].args, g, err) < 0)
+			return -err->code;
 	return 0;
 }
 
@@ -507,28 +581,55 @@ static void stage_fini(struct stage *s)
 	lens_map_fini(&s->by_name);
 }
 
+/* Half of @g is there: its members go on to the rules behind. */
+static int hand_on(struct stage *s, size_t i, struct lens_err *err)
+{
+	const struct members m = s->groups[i].members;
+	const size_t place = s->groups[i].place + 1;
+	int r = 0;
+
+	s->groups[i].members = (struct members){ 0 };
+	for (size_t k = 0; k < m.n && r >= 0; k++) {
+		r = gather(s, place, m.v[k].item, err);
+		if (!r)
+			r = lens_items_add(s->out, m.v[k].item, err);
+	}
+	free(m.v);
+	return r < 0 ? -err->code : 0;
+}
+
+static int finish_group(struct stage *s, size_t i, struct lens_err *err)
+{
+	struct group *g = &s->groups[i];
+	const int whole = check_whole(s, g, err);
+
+	if (whole < 0)
+		return whole;
+	if (whole)
+		return hand_on(s, i, err);
+	for (size_t k = 0; k < g->n_src; k++) {
+		s->p->fates[g->src[k]].fate = LENS_FATE_MAPPED;
+		s->p->fates[g->src[k]].rule = g->rule->text;
+	}
+	if (run_ops(s, g, err) < 0)
+		return -err->code;
+	return name_members(s, g, err);
+}
+
 int lens_plan_rules(struct lens_plan *p, const struct lens_items *in,
 		    struct lens_items *out, struct lens_err *err)
 {
 	LENS_CLEANUP(stage_fini) struct stage s = { .p = p, .out = out };
 
 	for (size_t i = 0; i < in->n; i++) {
-		int r = gather(&s, &in->v[i], err);
+		int r = gather(&s, 0, &in->v[i], err);
 
 		if (r < 0 || (!r && lens_items_add(out, &in->v[i], err) < 0))
 			return -err->code;
-		if (r)
-			p->fates[in->v[i].src[0]].fate = LENS_FATE_MAPPED;
 	}
-	for (size_t i = 0; i < s.n; i++) {
-		struct group *g = &s.groups[i];
-
-		for (size_t k = 0; k < g->n_src; k++)
-			p->fates[g->src[k]].rule = g->rule->text;
-		if (check_whole(&s, g, err) < 0 ||
-		    run_ops(&s, g->rule, &g->members, err) < 0 ||
-		    name_members(&s, g, err) < 0)
+	/* Groups that are not whole may add others behind. */
+	for (size_t i = 0; i < s.n; i++)
+		if (finish_group(&s, i, err) < 0)
 			return -err->code;
-	}
 	return 0;
 }

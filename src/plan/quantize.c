@@ -52,9 +52,12 @@ static bool filled_in(const struct lens_plan *p, const struct lens_item *item,
 
 	for (size_t i = 0; i < p->recipe->n_fills; i++) {
 		const struct lens_fill_rule *f = &p->recipe->fills[i];
+		const struct lens_about a = { .p = p };
 		struct lens_captures caps = { 0 };
+		struct lens_err none;
 
-		if (f->side != p->in || !lens_plan_when(p, &f->when) ||
+		if (f->kind != LENS_CONSTANT || f->side != p->in ||
+		    lens_plan_when(&a, &f->when, false, &none) <= 0 ||
 		    !lens_pattern_match(f->key, key, &caps))
 			continue;
 		*value = f->value;

@@ -64,12 +64,21 @@ struct lens_way {
 	unsigned elem; /* bytes of an element in a panel */
 };
 
+/* Rules of one section that count in the plan's direction, their parameters
+ * being what they are. */
+struct lens_live {
+	size_t n;
+	const struct lens_rule **v;
+};
+
 struct lens_plan {
 	struct lens_arena arena;
 	const struct lens_ckpt *ckpt;
 	const struct lens_recipe *recipe;
 	enum lens_side in, out; /* in: the source's */
 	const char **param;     /* values, in the recipe's order; NULL: none */
+	const cJSON **list;     /* those that are arrays */
+	struct lens_live drops, refuses, names, rules, casts;
 	struct lens_codec_args *
 		*codec; /* of this plan, in the recipe's order */
 	struct lens_quant quant;
@@ -114,7 +123,37 @@ int lens_plan_param_dtype(const struct lens_plan *p, const char *name,
 			  enum lens_dtype *ret, struct lens_err *err);
 int lens_plan_param_u64(const struct lens_plan *p, const char *name,
 			uint64_t *ret, struct lens_err *err);
-bool lens_plan_when(const struct lens_plan *p, const struct lens_when *when);
+/* As lens_expr_env's value(). */
+int lens_plan_param_int(const struct lens_plan *p, const char *name,
+			const int64_t *index, int64_t *ret,
+			struct lens_err *err);
+
+/* match.c: the rules that count. */
+int lens_plan_live(struct lens_plan *p, struct lens_err *err);
+/* What expressions and conditions are about, besides parameters. */
+struct lens_about {
+	const struct lens_plan *p;
+	const struct lens_captures *caps; /* NULL: none */
+	const struct lens_virtual *v;     /* NULL: no tensor */
+};
+/* The number that @e is. */
+int lens_plan_eval(const struct lens_about *a, const struct lens_expr *e,
+		   uint64_t *ret, struct lens_err *err);
+/* Do the conditions hold: 1, 0, or negative; of @late ones and others. */
+int lens_plan_when(const struct lens_about *a, const struct lens_when *when,
+		   bool late, struct lens_err *err);
+/* 1: @key of tensor @v (NULL: not known) fits @pattern of @r, conditions and
+ * all, and @caps has what was captured and what is computed of it.  0: not. */
+int lens_plan_fits(struct lens_plan *p, const struct lens_rule *r,
+		   const struct lens_pattern *pattern, const char *key,
+		   const struct lens_virtual *v, struct lens_captures *caps,
+		   struct lens_err *err);
+/* The rule of @live that one of the source side's patterns of @key fits: *ret,
+ * or NULL. */
+int lens_plan_find_rule(struct lens_plan *p, const struct lens_live *live,
+			const char *key, const struct lens_virtual *v,
+			struct lens_captures *caps,
+			const struct lens_rule **ret, struct lens_err *err);
 
 /* quant.c: what the checkpoint says of its quantization; a method that no codec
  * of the recipe stands for is refused. */
@@ -129,6 +168,14 @@ int lens_plan_bind(struct lens_plan *p, struct lens_items *items,
 /* group.c: the rules stage. Takes @in, adds to @out. */
 int lens_plan_rules(struct lens_plan *p, const struct lens_items *in,
 		    struct lens_items *out, struct lens_err *err);
+
+/* made.c: tensors that the view has and the source lacks. */
+int lens_plan_made(struct lens_plan *p, struct lens_items *items,
+		   struct lens_err *err);
+/* Does @key belong to a tensor that is made of nothing but others, on the
+ * source's side?  1: it is left out. */
+int lens_plan_is_made(struct lens_plan *p, const char *key,
+		      struct lens_err *err);
 
 /* finish.c: casts, fill, exclude, order, names that collide; then the plan's
  * outputs are there. */

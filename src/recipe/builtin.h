@@ -9,5 +9,7 @@ struct lens_builtin {
 };
 extern const struct lens_builtin lens_builtins[];
 extern const unsigned long lens_n_builtins;
+/* Those that stand for themselves; behind them are parts that others extend. */
+extern const unsigned long lens_n_recipes;
 
 #endif

@@ -15,7 +15,7 @@
 
 size_t lens_recipe_builtins(void)
 {
-	return lens_n_builtins;
+	return lens_n_recipes;
 }
 
 const char *lens_recipe_builtin_name(size_t i)
@@ -153,7 +153,7 @@ int lens_recipe_detect(const cJSON *config, struct lens_recipe **ret,
 	LENS_CLEANUP(lens_buf_fini) struct lens_buf seen = { 0 }, names = { 0 };
 	size_t n = 0;
 
-	for (size_t i = 0; i < lens_n_builtins; i++) {
+	for (size_t i = 0; i < lens_n_recipes; i++) {
 		LENS_CLEANUP(lens_recipe_freep) struct lens_recipe *r = NULL;
 		struct lens_buf now = { 0 };
 

@@ -10,6 +10,11 @@
  *
  * A name that stands twice, in one pattern or in the patterns of one rule,
  * must match the same text.
+ *
+ * Matching goes back where a capture could have ended elsewhere.  What can't
+ * match from a part and a byte on can't whatever was captured before (unless
+ * a name stands twice in the pattern), and is not tried again: the time is
+ * that of parts times bytes.
  */
 #include "lens/recipe.h"
 
@@ -27,10 +32,20 @@ struct part {
 	const char **choices;
 };
 
+#define PARTS (2 * LENS_CAPTURES + 1)
+#define KEY_MAX 4096 /* bytes of a tensor's name (lens/st.h) */
+/* In a pattern with a name that stands twice, where nothing is remembered. */
+#define FREE_CAPTURES 2
+#define MOST_CAPTURES 6
+
 struct lens_pattern {
 	const char *text;
 	size_t n;
 	struct part *parts;
+	const struct part *longest; /* literal; NULL: none */
+	bool repeats;               /* a name stands twice */
+	unsigned n_captures;
+	unsigned free; /* of them may end in many places */
 };
 
 /* "a|b|" into three choices, the last one empty. */
@@ -99,7 +114,10 @@ static int parse_part(const char **s, struct lens_arena *arena, struct part *p,
 		if (!n)
 			return lens_fail(err, EBADMSG, "a '}' without '{'");
 		p->kind = LITERAL;
-		p->text = *s;
+		p->text = lens_arena_strndup(arena, *s, n);
+		if (!p->text)
+			return lens_fail(err, ENOMEM,
+					 "no memory for a pattern");
 		p->n = n;
 		*s += n;
 		return 0;
@@ -113,10 +131,28 @@ static int parse_part(const char **s, struct lens_arena *arena, struct part *p,
 	return 0;
 }
 
+/* What makes matching quick. */
+static void look_over(struct lens_pattern *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct part *part = &p->parts[i];
+
+		if (part->kind == LITERAL &&
+		    (!p->longest || part->n > p->longest->n))
+			p->longest = part;
+		p->n_captures += part->kind != LITERAL;
+		p->free += part->kind == SEGMENT || part->kind == ANY;
+		for (size_t k = 0; k < i && part->kind != LITERAL; k++)
+			if (p->parts[k].kind != LITERAL &&
+			    strcmp(p->parts[k].text, part->text) == 0)
+				p->repeats = true;
+	}
+}
+
 int lens_pattern_parse(const char *text, struct lens_arena *arena,
 		       struct lens_pattern **ret, struct lens_err *err)
 {
-	size_t most = 1, captures = 0;
+	size_t most = 1;
 	struct lens_pattern *p;
 	const char *s;
 
@@ -129,15 +165,21 @@ int lens_pattern_parse(const char *text, struct lens_arena *arena,
 		p->text = lens_arena_strndup(arena, text, strlen(text));
 	if (!p || !p->parts || !p->text)
 		return lens_fail(err, ENOMEM, "no memory for a pattern");
-	for (s = p->text; *s; p->n++) {
+	for (s = p->text; *s; p->n++)
 		if (parse_part(&s, arena, &p->parts[p->n], err) < 0)
 			return lens_wrap(err, "pattern '%s'", LENS_SHOW(text));
-		captures += p->parts[p->n].kind != LITERAL;
-	}
-	if (!p->n || captures > LENS_CAPTURES)
+	look_over(p);
+	if (!p->n || p->n_captures > LENS_CAPTURES)
 		return lens_fail(err, EBADMSG, "pattern '%s': %s",
 				 LENS_SHOW(text),
 				 p->n ? "too many captures" : "it is empty");
+	if (p->repeats &&
+	    (p->free > FREE_CAPTURES || p->n_captures > MOST_CAPTURES))
+		return lens_fail(err, EBADMSG,
+				 "pattern '%s': a name stands twice, so there "
+				 "may be at most %d captures, %d of them {x} "
+				 "or {x*}",
+				 LENS_SHOW(text), MOST_CAPTURES, FREE_CAPTURES);
 	*ret = p;
 	return 0;
 }
@@ -155,15 +197,23 @@ static int find(const struct lens_captures *caps, const char *name)
 	return -1;
 }
 
-static bool match_from(const struct lens_pattern *p, size_t i, const char *s,
-		       struct lens_captures *caps);
+/* A key being matched. */
+struct match {
+	const struct lens_pattern *p;
+	const char *key;
+	size_t n;
+	struct lens_captures *caps;
+	uint8_t *dead; /* parts times bytes, a bit each; NULL: not kept */
+};
+
+static bool match_from(struct match *m, size_t i, const char *s);
 
 /* Take @n bytes of @s for part @i and go on behind them. */
-static bool take(const struct lens_pattern *p, size_t i, const char *s,
-		 size_t n, struct lens_captures *caps)
+static bool take(struct match *m, size_t i, const char *s, size_t n)
 {
+	struct lens_captures *caps = m->caps;
 	const unsigned mark = caps->n;
-	int known = find(caps, p->parts[i].text);
+	int known = find(caps, m->p->parts[i].text);
 
 	if (known >= 0 &&
 	    (caps->len[known] != n || memcmp(caps->text[known], s, n) != 0))
@@ -171,36 +221,35 @@ static bool take(const struct lens_pattern *p, size_t i, const char *s,
 	if (known < 0) {
 		if (caps->n == LENS_CAPTURES)
 			return false;
-		caps->name[caps->n] = p->parts[i].text;
+		caps->name[caps->n] = m->p->parts[i].text;
 		caps->text[caps->n] = s;
 		caps->len[caps->n++] = n;
 	}
-	if (match_from(p, i + 1, s + n, caps))
+	if (match_from(m, i + 1, s + n))
 		return true;
 	caps->n = mark;
 	return false;
 }
 
-static bool match_number(const struct lens_pattern *p, size_t i, const char *s,
-			 struct lens_captures *caps)
+static bool match_number(struct match *m, size_t i, const char *s)
 {
 	size_t n = strspn(s, "0123456789");
 
 	/* Longest first: what follows is seldom a digit. */
 	for (; n; n--)
-		if ((n == 1 || s[0] != '0') && take(p, i, s, n, caps))
+		if ((n == 1 || s[0] != '0') && take(m, i, s, n))
 			return true;
 	return false;
 }
 
-static bool match_any(const struct lens_pattern *p, size_t i, const char *s,
-		      struct lens_captures *caps)
+static bool match_any(struct match *m, size_t i, const char *s)
 {
+	const struct lens_pattern *p = m->p;
 	const struct part *next = i + 1 < p->n ? &p->parts[i + 1] : NULL;
 	size_t n = 0;
 
 	if (!next)
-		return take(p, i, s, strlen(s), caps);
+		return take(m, i, s, strlen(s));
 	for (;; n++) {
 		if (next->kind == LITERAL) {
 			/* Only where the literal stands is worth a try. */
@@ -211,39 +260,36 @@ static bool match_any(const struct lens_pattern *p, size_t i, const char *s,
 				return false;
 			n = (size_t)(at - s);
 		}
-		if (take(p, i, s, n, caps))
+		if (take(m, i, s, n))
 			return true;
 		if (!s[n])
 			return false;
 	}
 }
 
-static bool match_from(const struct lens_pattern *p, size_t i, const char *s,
-		       struct lens_captures *caps)
+static bool match_part(struct match *m, size_t i, const char *s)
 {
-	const struct part *part = &p->parts[i];
+	const struct part *part = &m->p->parts[i];
 
-	if (i == p->n)
-		return !*s;
 	switch (part->kind) {
 	case LITERAL:
 		return strncmp(s, part->text, part->n) == 0 &&
-		       match_from(p, i + 1, s + part->n, caps);
+		       match_from(m, i + 1, s + part->n);
 	case SEGMENT:
 		for (size_t n = 1; s[n - 1] && s[n - 1] != '.'; n++)
-			if (take(p, i, s, n, caps))
+			if (take(m, i, s, n))
 				return true;
 		return false;
 	case NUMBER:
-		return match_number(p, i, s, caps);
+		return match_number(m, i, s);
 	case ANY:
-		return match_any(p, i, s, caps);
+		return match_any(m, i, s);
 	case ONE_OF:
 		for (size_t k = 0; k < part->n_choices; k++) {
 			size_t n = strlen(part->choices[k]);
 
 			if (strncmp(s, part->choices[k], n) == 0 &&
-			    take(p, i, s, n, caps))
+			    take(m, i, s, n))
 				return true;
 		}
 		return false;
@@ -251,10 +297,35 @@ static bool match_from(const struct lens_pattern *p, size_t i, const char *s,
 	return false;
 }
 
+static bool match_from(struct match *m, size_t i, const char *s)
+{
+	const size_t at = i * (m->n + 1) + (size_t)(s - m->key);
+
+	if (i == m->p->n)
+		return !*s;
+	if (m->dead && m->dead[at / 8] >> at % 8 & 1)
+		return false;
+	if (match_part(m, i, s))
+		return true;
+	if (m->dead)
+		m->dead[at / 8] |= (uint8_t)(1u << at % 8);
+	return false;
+}
+
 bool lens_pattern_match(const struct lens_pattern *p, const char *key,
 			struct lens_captures *caps)
 {
-	return match_from(p, 0, key, caps);
+	uint8_t dead[PARTS * (KEY_MAX + 1) / 8 + 1];
+	struct match m = { .p = p, .key = key, .caps = caps };
+
+	if (p->longest && !strstr(key, p->longest->text))
+		return false;
+	m.n = strlen(key);
+	if (p->n_captures > 1 && !p->repeats && m.n <= KEY_MAX) {
+		memset(dead, 0, p->n * (m.n + 1) / 8 + 1);
+		m.dead = dead;
+	}
+	return match_from(&m, 0, key);
 }
 
 char *lens_pattern_make(const struct lens_pattern *p,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules.c - the sections of a recipe that are about keys: drop, codecs, names,
- * rules, casts, fill.
+ * rules.c - the sections of a recipe that match keys: drop, refuse, names,
+ * rules, casts.
  */
 #include "recipe/parts.h"
 
@@ -12,93 +12,55 @@ static const char *const side_names[] = {
 	[LENS_HF] = "hf", [LENS_NATIVE] = "native"
 };
 
-/* "when": every parameter named must have the value given. */
-static int parse_when(struct parser *p, const cJSON *item,
-		      struct lens_when *ret, struct lens_err *err)
+static int parse_one_way(struct parser *p, const cJSON *item,
+			 struct lens_rule *r, struct lens_err *err)
 {
-	size_t n = (size_t)cJSON_GetArraySize(item);
-	struct lens_condition *c;
-	const cJSON *e;
+	static const char *const words[] = {
+		[LENS_HF] = "forward", [LENS_NATIVE] = "back"
+	};
+	const cJSON *m = cJSON_GetObjectItemCaseSensitive(item, "one-way");
+	const char *way;
 
-	if (!item)
+	if (!m)
 		return 0;
-	if (!cJSON_IsObject(item) || !n)
-		return lens_fail(
-			err, EBADMSG,
-			"'when' is an object of parameters and their values");
-	c = lens_parser_alloc(p, n, sizeof(*c), err);
-	if (!c)
+	if (lens_parser_string(p, m, &way, err) < 0)
 		return -err->code;
-	ret->all = c;
-	cJSON_ArrayForEach (e, item) {
-		bool known = false;
-
-		for (size_t i = 0; i < p->r->n_params && !known; i++) {
-			known = strcmp(p->r->params[i].name, e->string) == 0;
-			c->param = p->r->params[i].name;
-		}
-		if (!known)
-			return lens_fail(err, EBADMSG,
-					 "no parameter is called '%s'",
-					 LENS_SHOW(e->string));
-		if (lens_parser_string(p, e, &c->value, err) < 0)
-			return -err->code;
-		c++;
-		ret->n++;
-	}
-	return 0;
+	for (unsigned side = 0; side < 2; side++)
+		r->one_way[side] = strcmp(way, words[side]) == 0;
+	if (r->one_way[0] || r->one_way[1])
+		return 0;
+	return lens_fail(err, EBADMSG, "'one-way' is \"forward\" or \"back\"");
 }
 
-static int parse_pattern(struct parser *p, const char *text,
-			 struct lens_pattern **ret, struct lens_err *err)
-{
-	return lens_pattern_parse(text, &p->r->arena, ret, err);
-}
-
-/* The patterns of one side: one, or an array of them; none if it is not there.
- */
-static int parse_side(struct parser *p, const cJSON *item, enum lens_side side,
+/* What the sections share: patterns, and when they count. @prefix: of either
+ * side's. */
+static int parse_rule(struct parser *p, const cJSON *item,
+		      const char *const *allowed, const char *const prefix[2],
 		      struct lens_rule *r, struct lens_err *err)
 {
-	const cJSON *m =
-		cJSON_GetObjectItemCaseSensitive(item, side_names[side]);
-	size_t mark = lens_parser_down(p, side_names[side]);
-	const char *const *texts;
-	struct lens_pattern **v;
+	const char *front;
 
-	if (m) {
-		if (lens_parser_strings(p, m, &r->n[side], &texts, err) < 0)
-			return -err->code;
-		v = lens_parser_alloc(p, r->n[side], sizeof(*v), err);
-		if (!v)
-			return -err->code;
-		r->side[side] = v;
-		for (size_t i = 0; i < r->n[side]; i++)
-			if (parse_pattern(p, texts[i], &v[i], err) < 0)
-				return lens_parser_place(p, err);
-	}
-	lens_parser_up(p, mark);
-	return 0;
-}
-
-/* What the sections share: when and patterns. */
-static int parse_rule(struct parser *p, const cJSON *item,
-		      const char *const *allowed, struct lens_rule *r,
-		      struct lens_err *err)
-{
-	if (lens_parser_object(p, item, allowed, err) < 0 ||
-	    parse_when(p, cJSON_GetObjectItemCaseSensitive(item, "when"),
-		       &r->when, err) < 0 ||
-	    parse_side(p, item, LENS_HF, r, err) < 0 ||
-	    parse_side(p, item, LENS_NATIVE, r, err) < 0)
+	if (lens_parser_object(p, item, allowed, err) < 0)
 		return -err->code;
-	if (r->n[LENS_HF])
-		r->text = lens_pattern_text(r->side[LENS_HF][0]);
-	else if (r->n[LENS_NATIVE])
-		r->text = lens_pattern_text(r->side[LENS_NATIVE][0]);
-	else
+	for (unsigned side = 0; side < 2; side++)
+		if (lens_parse_patterns(p, item, side_names[side], prefix[side],
+					&r->n[side], &r->side[side], err) < 0)
+			return -err->code;
+	if (!r->n[LENS_HF] && !r->n[LENS_NATIVE])
 		return lens_fail(err, EBADMSG,
 				 "neither 'hf' nor 'native' is here");
+	front = prefix[r->n[LENS_HF] ? LENS_HF : LENS_NATIVE];
+	if (lens_parse_patterns(p, item, "except", front, &r->n_except,
+				&r->except, err) < 0 ||
+	    lens_parse_when(p, cJSON_GetObjectItemCaseSensitive(item, "when"),
+			    &r->when, err) < 0 ||
+	    parse_one_way(p, item, r, err) < 0 ||
+	    lens_parse_let(p, cJSON_GetObjectItemCaseSensitive(item, "let"), r,
+			   err) < 0)
+		return -err->code;
+	r->text = lens_pattern_text(
+		r->side[r->n[LENS_HF] ? LENS_HF : LENS_NATIVE][0]);
+	r->recipe = p->name;
 	r->line = lens_parser_line(p);
 	return 0;
 }
@@ -111,25 +73,33 @@ static int need_both(const struct lens_rule *r, struct lens_err *err)
 			 side_names[r->n[LENS_HF] ? LENS_NATIVE : LENS_HF]);
 }
 
-/* Is @capture what one of the rule's stacks runs over? */
-static bool is_stacked(const struct lens_rule *r, const char *capture)
+/* The capture that the rule's ops run over; NULL: none. */
+static const char *run_over(const struct lens_rule *r)
 {
 	for (size_t i = 0; i < r->n_ops; i++)
-		if (r->ops[i].args.by &&
-		    strcmp(r->ops[i].args.by, capture) == 0)
+		if (r->ops[i].args.by)
+			return r->ops[i].args.by;
+	return NULL;
+}
+
+static bool is_let(const struct lens_rule *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_lets; i++)
+		if (strcmp(r->lets[i].name, name) == 0)
 			return true;
 	return false;
 }
 
-/* Each capture of @side must be in every pattern of the other, but for those
- * that are stacked away. */
+/* Where a key of @side is made, each of its captures must be known from every
+ * pattern of the other side, be computed, or be what is stacked. */
 static int check_captures(const struct lens_rule *r, enum lens_side side,
 			  struct lens_err *err)
 {
 	const enum lens_side other = side == LENS_HF ? LENS_NATIVE : LENS_HF;
+	const char *over = side == LENS_HF ? run_over(r) : NULL;
 	const char *names[LENS_CAPTURES];
 
-	for (size_t i = 0; i < r->n[side]; i++) {
+	for (size_t i = 0; !r->one_way[side] && i < r->n[side]; i++) {
 		size_t n = lens_pattern_captures(r->side[side][i], names,
 						 LENS_CAPTURES);
 
@@ -137,8 +107,8 @@ static int check_captures(const struct lens_rule *r, enum lens_side side,
 			for (size_t j = 0; j < r->n[other]; j++)
 				if (!lens_pattern_has(r->side[other][j],
 						      names[k]) &&
-				    !(side == LENS_HF &&
-				      is_stacked(r, names[k])))
+				    !is_let(r, names[k]) &&
+				    !(over && strcmp(over, names[k]) == 0))
 					return lens_fail(
 						err, EBADMSG,
 						"capture '%s' is in '%s' and "
@@ -152,30 +122,44 @@ static int check_captures(const struct lens_rule *r, enum lens_side side,
 	return 0;
 }
 
-static int check_rule(const struct lens_rule *r, struct lens_err *err)
+/* What ops run over must number the tensors of hf, and be gone in native. */
+static int check_over(const struct lens_rule *r, struct lens_err *err)
 {
-	for (size_t i = 0; i < r->n_ops; i++) {
-		const char *by = r->ops[i].args.by;
+	const char *by = run_over(r);
 
-		for (size_t k = 0; by && k < r->n[LENS_HF]; k++)
-			if (!lens_pattern_has(r->side[LENS_HF][k], by))
-				return lens_fail(
-					err, EBADMSG,
-					"stack: '%s' has no capture '%s'",
-					LENS_SHOW(lens_pattern_text(
-						r->side[LENS_HF][k])),
-					by);
-		for (size_t k = 0; by && k < r->n[LENS_NATIVE]; k++)
-			if (lens_pattern_has(r->side[LENS_NATIVE][k], by))
-				return lens_fail(
-					err, EBADMSG,
-					"stack: capture '%s' is also in '%s'",
-					LENS_SHOW(by),
-					LENS_SHOW(lens_pattern_text(
-						r->side[LENS_NATIVE][k])));
+	for (size_t k = 0; by && k < r->n[LENS_HF]; k++)
+		if (!lens_pattern_has(r->side[LENS_HF][k], by))
+			return lens_fail(err, EBADMSG,
+					 "stack: '%s' has no capture '%s'",
+					 LENS_SHOW(lens_pattern_text(
+						 r->side[LENS_HF][k])),
+					 by);
+	for (size_t k = 0; by && k < r->n[LENS_NATIVE]; k++)
+		if (lens_pattern_has(r->side[LENS_NATIVE][k], by))
+			return lens_fail(err, EBADMSG,
+					 "stack: capture '%s' is also in '%s'",
+					 LENS_SHOW(by),
+					 LENS_SHOW(lens_pattern_text(
+						 r->side[LENS_NATIVE][k])));
+	for (size_t i = 0; i < r->n_ops + r->n_back; i++) {
+		const char *other = i < r->n_ops ?
+					    r->ops[i].args.by :
+					    r->back[i - r->n_ops].args.by;
+
+		if (other && (i >= r->n_ops || strcmp(other, by) != 0))
+			return lens_fail(err, EBADMSG,
+					 "a rule runs over one capture, in "
+					 "'ops'");
 	}
-	if (check_captures(r, LENS_HF, err) < 0 ||
-	    check_captures(r, LENS_NATIVE, err) < 0)
+	return 0;
+}
+
+static int check_rule(const struct parser *p, struct lens_rule *r,
+		      struct lens_err *err)
+{
+	if (check_over(r, err) < 0 || check_captures(r, LENS_HF, err) < 0 ||
+	    check_captures(r, LENS_NATIVE, err) < 0 ||
+	    lens_check_names(p, r, err) < 0)
 		return -err->code;
 	for (size_t i = 0; i < r->n[LENS_HF]; i++)
 		for (size_t k = 0; k < r->n[LENS_NATIVE]; k++) {
@@ -187,333 +171,209 @@ static int check_rule(const struct lens_rule *r, struct lens_err *err)
 	return 0;
 }
 
-static bool is_param(const struct parser *p, const char *name)
+/* drop and refuse: of the source's keys, of one side or of each. */
+static int source_rule(struct parser *p, const cJSON *item,
+		       const char *const *allowed, struct lens_rule *r,
+		       struct lens_err *err)
 {
-	for (size_t i = 0; i < p->r->n_params; i++)
-		if (strcmp(p->r->params[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static int parse_op(struct parser *p, const cJSON *item,
-		    struct lens_op_use *ret, struct lens_err *err)
-{
-	const cJSON *v = cJSON_IsObject(item) ? item->child : NULL;
-
-	if (!v || v->next)
-		return lens_fail(
-			err, EBADMSG,
-			"an op is an object of its name and its argument");
-	ret->op = lens_op_find(v->string);
-	if (!ret->op)
-		return lens_fail(err, EBADMSG, "no op is called '%s'",
-				 LENS_SHOW(v->string));
-	if (ret->op->parse(v, &p->r->arena, &ret->args, err) < 0)
-		return lens_wrap(err, "%s", ret->op->name);
-	if (ret->args.param && !is_param(p, ret->args.param))
-		return lens_fail(err, EBADMSG,
-				 "%s: '%s' is neither a dtype nor a parameter",
-				 ret->op->name, LENS_SHOW(ret->args.param));
-	if (ret->args.count && !is_param(p, ret->args.count))
-		return lens_fail(err, EBADMSG,
-				 "%s: no parameter is called '%s'",
-				 ret->op->name, LENS_SHOW(ret->args.count));
-	return 0;
-}
-
-static int parse_ops(struct parser *p, const cJSON *item, struct lens_rule *r,
-		     struct lens_err *err)
-{
-	size_t n = (size_t)cJSON_GetArraySize(item),
-	       mark = lens_parser_down(p, "ops");
-	struct lens_op_use *ops = lens_parser_alloc(p, n, sizeof(*ops), err);
-	const cJSON *e;
-
-	if (!ops)
+	if (parse_rule(p, item, allowed, (const char *const *)p->prefix, r,
+		       err) < 0)
 		return -err->code;
-	if (item && !cJSON_IsArray(item)) {
-		(void)lens_fail(err, EBADMSG, "an array of ops is wanted here");
-		return lens_parser_place(p, err);
-	}
-	r->ops = ops;
-	cJSON_ArrayForEach (e, item) {
-		char number[24];
-		size_t inner;
-
-		(void)snprintf(number, sizeof(number), "%zu", r->n_ops);
-		inner = lens_parser_down(p, number);
-		if (parse_op(p, e, &ops[r->n_ops], err) < 0)
-			return lens_parser_place(p, err);
-		r->n_ops++;
-		lens_parser_up(p, inner);
-	}
-	lens_parser_up(p, mark);
-	return 0;
-}
-
-/* How many tensors a chain takes must fit how many patterns there are. */
-static int check_counts(const struct lens_rule *r, struct lens_err *err)
-{
-	bool joined = false;
-
-	for (size_t i = 0; i < r->n_ops; i++)
-		if (r->ops[i].op->takes == LENS_OP_JOIN && !r->ops[i].args.by)
-			joined = true;
-	if (joined && r->n[LENS_NATIVE] != 1)
-		return lens_fail(err, EBADMSG,
-				 "what is joined has one name, not %zu",
-				 r->n[LENS_NATIVE]);
-	if (!joined && r->n[LENS_HF] != r->n[LENS_NATIVE])
-		return lens_fail(err, EBADMSG,
-				 "%zu names on one side, %zu on the other, and "
-				 "no op that joins them",
-				 r->n[LENS_HF], r->n[LENS_NATIVE]);
-	return 0;
+	return lens_check_names(p, r, err);
 }
 
 static int one_drop(struct parser *p, const cJSON *item, size_t i,
 		    struct lens_err *err)
 {
-	static const char *const allowed[] = { "when", "hf", "native", NULL };
+	static const char *const allowed[] = { "when", "hf", "native", "except",
+					       NULL };
 	struct lens_rule r = { 0 };
 
-	if (parse_rule(p, item, allowed, &r, err) < 0)
+	(void)i;
+	if (source_rule(p, item, allowed, &r, err) < 0)
 		return -err->code;
-	p->r->drops[i] = r;
-	p->r->n_drops++;
+	p->r->drops[p->r->n_drops++] = r;
+	return 0;
+}
+
+static int one_refuse(struct parser *p, const cJSON *item, size_t i,
+		      struct lens_err *err)
+{
+	static const char *const allowed[] = { "when",   "hf",  "native",
+					       "except", "why", NULL };
+	struct lens_rule r = { 0 };
+
+	(void)i;
+	if (source_rule(p, item, allowed, &r, err) < 0)
+		return -err->code;
+	if (!cJSON_GetObjectItemCaseSensitive(item, "why"))
+		return lens_fail(err, EBADMSG, "'why' is missing");
+	if (lens_parser_string(p, cJSON_GetObjectItemCaseSensitive(item, "why"),
+			       &r.why, err) < 0)
+		return -err->code;
+	p->r->refuses[p->r->n_refuses++] = r;
 	return 0;
 }
 
 static int one_name(struct parser *p, const cJSON *item, size_t i,
 		    struct lens_err *err)
 {
-	static const char *const allowed[] = { "when", "hf", "native", NULL };
+	static const char *const allowed[] = { "when",    "hf",  "native",
+					       "one-way", "let", NULL };
 	struct lens_rule r = { 0 };
 
-	if (parse_rule(p, item, allowed, &r, err) < 0 ||
-	    need_both(&r, err) < 0 || check_counts(&r, err) < 0 ||
-	    check_rule(&r, err) < 0)
+	(void)i;
+	if (parse_rule(p, item, allowed, (const char *const *)p->prefix, &r,
+		       err) < 0 ||
+	    need_both(&r, err) < 0)
 		return -err->code;
-	if (r.n[LENS_HF] != 1)
+	if (r.n[LENS_HF] != 1 || r.n[LENS_NATIVE] != 1)
 		return lens_fail(err, EBADMSG,
 				 "a rename has one pattern a side");
-	p->r->names[i] = r;
-	p->r->n_names++;
+	if (check_rule(p, &r, err) < 0)
+		return -err->code;
+	p->r->names[p->r->n_names++] = r;
 	return 0;
+}
+
+int lens_parse_scope_names(struct parser *p, struct lens_err *err)
+{
+	struct lens_rule r = { .when = p->when, .n = { 1, 1 } };
+
+	if (strcmp(p->prefix[LENS_HF], p->prefix[LENS_NATIVE]) == 0)
+		return 0;
+	for (unsigned side = 0; side < 2; side++) {
+		struct lens_pattern **v =
+			lens_parser_alloc(p, 1, sizeof(*v), err);
+		lens_autofree char *text = NULL;
+
+		if (!v)
+			return -err->code;
+		if (asprintf(&text, "%s{rest*}", p->prefix[side]) < 0) {
+			text = NULL;
+			return lens_fail(err, ENOMEM, "no memory for a recipe");
+		}
+		if (lens_pattern_parse(text, &p->r->arena, v, err) < 0)
+			return -err->code;
+		r.side[side] = v;
+	}
+	r.text = lens_pattern_text(r.side[LENS_HF][0]);
+	r.recipe = p->name;
+	r.line = lens_parser_line(p);
+	if (check_rule(p, &r, err) < 0 ||
+	    LENS_GROW(p, names, n_names, NULL, err) < 0)
+		return -err->code;
+	p->r->names[p->r->n_names++] = r;
+	return 0;
+}
+
+/* How many tensors a chain takes must fit how many patterns there are. */
+static int check_counts(const struct lens_rule *r, size_t n, bool joined,
+			struct lens_err *err)
+{
+	if (n == r->n[LENS_NATIVE])
+		return 0;
+	if (joined)
+		return lens_fail(err, EBADMSG,
+				 "the ops leave %zu tensors, and 'native' has "
+				 "%zu patterns",
+				 n, r->n[LENS_NATIVE]);
+	return lens_fail(err, EBADMSG,
+			 "%zu names on one side, %zu on the other, and no op "
+			 "that joins them",
+			 r->n[LENS_HF], r->n[LENS_NATIVE]);
+}
+
+static int parse_chains(struct parser *p, const cJSON *item,
+			struct lens_rule *r, struct lens_err *err)
+{
+	const cJSON *back = cJSON_GetObjectItemCaseSensitive(item, "back");
+	size_t n;
+
+	if (lens_parse_ops(p, cJSON_GetObjectItemCaseSensitive(item, "ops"),
+			   "ops", r->n[LENS_HF], &r->n_ops, &r->ops, &n,
+			   err) < 0 ||
+	    (!r->one_way[LENS_NATIVE] &&
+	     check_counts(r, n, n != r->n[LENS_HF], err) < 0))
+		return -err->code;
+	if (!back)
+		return 0;
+	if (lens_parse_ops(p, back, "back", r->n[LENS_NATIVE], &r->n_back,
+			   &r->back, &n, err) < 0)
+		return -err->code;
+	if (n == r->n[LENS_HF])
+		return 0;
+	return lens_fail(err, EBADMSG,
+			 "back: the ops leave %zu tensors, and 'hf' has %zu "
+			 "patterns",
+			 n, r->n[LENS_HF]);
 }
 
 static int one_rule(struct parser *p, const cJSON *item, size_t i,
 		    struct lens_err *err)
 {
-	static const char *const allowed[] = { "when", "hf", "native", "ops",
-					       NULL };
+	static const char *const allowed[] = { "when", "hf",         "native",
+					       "let",  "one-way",    "ops",
+					       "back", "incomplete", NULL };
+	const cJSON *half =
+		cJSON_GetObjectItemCaseSensitive(item, "incomplete");
+	/* Rules see keys as the names stage left them. */
+	const char *const prefix[2] = { p->prefix[LENS_NATIVE],
+					p->prefix[LENS_NATIVE] };
 	struct lens_rule r = { 0 };
 
-	if (parse_rule(p, item, allowed, &r, err) < 0 ||
-	    need_both(&r, err) < 0 ||
-	    parse_ops(p, cJSON_GetObjectItemCaseSensitive(item, "ops"), &r,
-		      err) < 0 ||
-	    check_counts(&r, err) < 0 || check_rule(&r, err) < 0)
+	(void)i;
+	if (parse_rule(p, item, allowed, prefix, &r, err) < 0 ||
+	    need_both(&r, err) < 0 || parse_chains(p, item, &r, err) < 0 ||
+	    check_rule(p, &r, err) < 0)
 		return -err->code;
-	p->r->rules[i] = r;
-	p->r->n_rules++;
+	if (half &&
+	    (!cJSON_IsString(half) || strcmp(half->valuestring, "next") != 0))
+		return lens_fail(err, EBADMSG, "'incomplete' is \"next\"");
+	r.next = half != NULL;
+	p->r->rules[p->r->n_rules++] = r;
 	return 0;
 }
 
 static int one_cast(struct parser *p, const cJSON *item, size_t i,
 		    struct lens_err *err)
 {
-	static const char *const allowed[] = { "when", "native", "dtype",
-					       NULL };
+	static const char *const allowed[] = { "when",   "hf",    "native",
+					       "except", "dtype", NULL };
 	const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
 	struct lens_op_use *use = lens_parser_alloc(p, 1, sizeof(*use), err);
 	struct lens_rule r = { 0 };
 
-	if (!use || parse_rule(p, item, allowed, &r, err) < 0)
+	(void)i;
+	if (!use || parse_rule(p, item, allowed, (const char *const *)p->prefix,
+			       &r, err) < 0)
 		return -err->code;
 	use->op = lens_op_find("cast");
 	if (use->op->parse(dtype, &p->r->arena, &use->args, err) < 0)
 		return lens_wrap(err, "dtype");
-	if (use->args.param && !is_param(p, use->args.param))
+	if (use->args.param && !lens_parser_is_param(p, use->args.param))
 		return lens_fail(err, EBADMSG,
 				 "'%s' is neither a dtype nor a parameter",
 				 LENS_SHOW(use->args.param));
 	r.ops = use;
 	r.n_ops = 1;
-	p->r->casts[i] = r;
-	p->r->n_casts++;
-	return 0;
-}
-
-static bool is_named(const char *name, const char *const *names)
-{
-	while (*names && strcmp(*names, name) != 0)
-		names++;
-	return *names;
-}
-
-/* "only" and "except": the keys that a codec is for. */
-static int parse_keys(struct parser *p, const cJSON *options,
-		      struct lens_codec_use *use, struct lens_err *err)
-{
-	static const char *const names[2] = { "only", "except" };
-
-	for (unsigned i = 0; i < 2; i++) {
-		const cJSON *item =
-			cJSON_GetObjectItemCaseSensitive(options, names[i]);
-		const char *const *text = NULL;
-		struct lens_pattern **v;
-		size_t n = 0;
-
-		if (!item)
-			continue;
-		if (lens_parser_strings(p, item, &n, &text, err) < 0)
-			return lens_wrap(err, "option '%s'", names[i]);
-		v = lens_parser_alloc(p, n, sizeof(*v), err);
-		if (!v)
-			return -err->code;
-		for (size_t k = 0; k < n; k++)
-			if (parse_pattern(p, text[k], &v[k], err) < 0)
-				return lens_wrap(err, "option '%s'", names[i]);
-		use->n[i] = n;
-		use->keys[i] = v;
-	}
-	return 0;
-}
-
-static int one_codec(struct parser *p, const cJSON *item, size_t i,
-		     struct lens_err *err)
-{
-	const cJSON *v = cJSON_IsObject(item) ? item->child : NULL, *o;
-	struct lens_codec_use *use = &p->r->codecs[i];
-	const cJSON *out;
-	struct lens_codec_args *args;
-
-	if (!v || v->next || !cJSON_IsObject(v))
-		return lens_fail(
-			err, EBADMSG,
-			"a codec is an object of its name and its options");
-	use->codec = lens_codec_find(v->string);
-	if (!use->codec)
-		return lens_fail(err, EBADMSG, "no codec is called '%s'",
-				 LENS_SHOW(v->string));
-	cJSON_ArrayForEach (o, v) {
-		if (!is_named(o->string, use->codec->options) &&
-		    !is_named(o->string, lens_codec_common))
-			return lens_fail(
-				err, EBADMSG, "codec %s has no option '%s'",
-				use->codec->name, LENS_SHOW(o->string));
-	}
-	out = cJSON_GetObjectItemCaseSensitive(v, "out");
-	if (use->codec->bind &&
-	    (!cJSON_IsString(out) ||
-	     (lens_dtype_parse(out->valuestring) == LENS_DTYPE_INVALID &&
-	      !is_param(p, out->valuestring))))
-		return lens_fail(
-			err, EBADMSG,
-			"codec %s: option 'out' must be a dtype or a parameter",
-			use->codec->name);
-	if (parse_keys(p, v, use, err) < 0 ||
-	    use->codec->parse(v, &p->r->arena, &args, err) < 0)
-		return lens_wrap(err, "codec %s", use->codec->name);
-	use->options = v;
-	use->line = lens_parser_line(p);
-	p->r->n_codecs++;
-	return 0;
-}
-
-/* The fill's dimensions: whole numbers or parameters. */
-static int parse_dims(struct parser *p, const cJSON *item,
-		      struct lens_fill_rule *f, struct lens_err *err)
-{
-	const cJSON *e;
-
-	if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) > LENS_DIMS)
-		return lens_fail(err, EBADMSG,
-				 "'shape' is an array of at most %d numbers or "
-				 "parameters",
-				 LENS_DIMS);
-	cJSON_ArrayForEach (e, item) {
-		char number[32];
-		uint64_t v;
-
-		if (lens_json_u64(e, &v) == 0) {
-			(void)snprintf(number, sizeof(number), "%llu",
-				       (unsigned long long)v);
-			f->dims[f->rank] = lens_arena_strndup(
-				&p->r->arena, number, strlen(number));
-		} else if (cJSON_IsString(e) && is_param(p, e->valuestring)) {
-			f->dims[f->rank] =
-				lens_arena_strndup(&p->r->arena, e->valuestring,
-						   strlen(e->valuestring));
-		} else {
-			return lens_fail(err, EBADMSG,
-					 "dimension %u of 'shape' is neither a "
-					 "number nor a parameter",
-					 f->rank);
-		}
-		if (!f->dims[f->rank++])
-			return lens_fail(err, ENOMEM, "no memory for a recipe");
-	}
-	return 0;
-}
-
-static int one_fill(struct parser *p, const cJSON *item, size_t i,
-		    struct lens_err *err)
-{
-	static const char *const allowed[] = { "when",   "hf",    "native",
-					       "beside", "dtype", "shape",
-					       "value",  NULL };
-	struct lens_fill_rule f = { 0 };
-	struct lens_rule r = { 0 };
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(item, "value");
-	const char *dtype = cJSON_GetStringValue(
-		cJSON_GetObjectItemCaseSensitive(item, "dtype"));
-	const char *beside = cJSON_GetStringValue(
-		cJSON_GetObjectItemCaseSensitive(item, "beside"));
-
-	if (parse_rule(p, item, allowed, &r, err) < 0 ||
-	    parse_dims(p, cJSON_GetObjectItemCaseSensitive(item, "shape"), &f,
-		       err) < 0)
+	if (lens_check_names(p, &r, err) < 0)
 		return -err->code;
-	if (r.n[LENS_HF] + r.n[LENS_NATIVE] != 1)
-		return lens_fail(
-			err, EBADMSG,
-			"one pattern, of the side where it appears, is wanted");
-	f.side = r.n[LENS_HF] ? LENS_HF : LENS_NATIVE;
-	f.key = r.side[f.side][0];
-	f.dtype = dtype ? lens_dtype_find(dtype) : LENS_DTYPE_INVALID;
-	if (f.dtype != LENS_F32 && f.dtype != LENS_BF16 && f.dtype != LENS_F16)
-		return lens_fail(err, EBADMSG,
-				 "'dtype' must be F32, BF16 or F16");
-	if (!cJSON_IsNumber(value) || !beside)
-		return lens_fail(err, EBADMSG, "'%s' is missing",
-				 beside ? "value" : "beside");
-	f.value = value->valuedouble;
-	f.when = r.when;
-	f.line = r.line;
-	if (parse_pattern(p, beside, &f.beside, err) < 0)
-		return -err->code;
-	p->r->fills[i] = f;
-	p->r->n_fills++;
+	p->r->casts[p->r->n_casts++] = r;
 	return 0;
 }
 
 /* Room for a section, then each of its elements. */
-#define SECTION(fn, name, field, one)                                          \
-	int fn(struct parser *p, const cJSON *item, struct lens_err *err)      \
-	{                                                                      \
-		p->r->field =                                                  \
-			lens_parser_alloc(p, (size_t)cJSON_GetArraySize(item), \
-					  sizeof(*p->r->field), err);          \
-		if (!p->r->field)                                              \
-			return -err->code;                                     \
-		return lens_parser_each(p, item, name, one, err);              \
+#define SECTION(fn, name, field, one)                                     \
+	int fn(struct parser *p, const cJSON *item, struct lens_err *err) \
+	{                                                                 \
+		if (LENS_GROW(p, field, n_##field, item, err) < 0)        \
+			return -err->code;                                \
+		return lens_parser_each(p, item, name, one, err);         \
 	}
 
 SECTION(lens_parse_drops, "drop", drops, one_drop)
-SECTION(lens_parse_codecs, "codecs", codecs, one_codec)
+SECTION(lens_parse_refuses, "refuse", refuses, one_refuse)
 SECTION(lens_parse_names, "names", names, one_name)
 SECTION(lens_parse_rules, "rules", rules, one_rule)
 SECTION(lens_parse_casts, "casts", casts, one_cast)
-SECTION(lens_parse_fills, "fill", fills, one_fill)

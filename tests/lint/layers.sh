@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/../.." || exit 2
 order=(base st kernel codec op recipe plan cache tree log fuse cli)
 status=0 seen=0
-allowed=" json "
+allowed=" json expr "
 for module in "${order[@]}"; do
 	allowed+="$module "
 	for file in "include/lens/$module.h" src/"$module"/*.[ch]; do

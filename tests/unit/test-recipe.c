@@ -129,7 +129,7 @@ static const struct {
 	  "line 3", "neither a dtype nor a parameter" },
 	{ HEAD "\"rules\": [{\"hf\": \"a.{E}\", \"native\": \"b\", \"ops\": "
 	       "[{\"stack\": {\"E\": \"n\"}}]}]}",
-	  "line 3", "no parameter is called 'n'" },
+	  "line 3", "'n' is neither a parameter nor a capture" },
 	{ PARAMS "\"rules\": [{\"hf\": \"a\", \"native\": \"b\", \"ops\": "
 		 "[{\"stack\": {\"E\": \"n\"}}]}]}",
 	  "line 4", "has no capture 'E'" },
@@ -138,7 +138,7 @@ static const struct {
 	  "line 4", "is also in" },
 	{ HEAD "\"names\": [{\"hf\": \"a\", \"native\": \"b\", \"when\": "
 	       "{\"q\": \"1\"}}]}",
-	  "line 3", "no parameter is called 'q'" },
+	  "line 3", "'q' is neither a parameter nor a capture" },
 	{ HEAD "\"codecs\": [{\"fp9\": {}}]}", "line 3, column 13",
 	  "no codec is called 'fp9'" },
 	{ HEAD "\"codecs\": [{\"fp8\": {}}]}", "line 3", "option 'out'" },
@@ -150,10 +150,10 @@ static const struct {
 	  "line 4", "a block is two" },
 	{ HEAD "\"fill\": [{\"native\": \"a\", \"beside\": \"b\", \"dtype\": "
 	       "\"I8\", \"shape\": [], \"value\": 0}]}",
-	  "line 3", "must be F32, BF16 or F16" },
+	  "line 3", "must be F32, BF16, F16 or a parameter" },
 	{ HEAD "\"fill\": [{\"native\": \"a\", \"beside\": \"b\", \"dtype\": "
 	       "\"F32\", \"shape\": [\"n\"], \"value\": 0}]}",
-	  "line 3", "neither a number nor a parameter" },
+	  "line 3", "'n' is neither a parameter nor a capture" },
 	{ HEAD "\"casts\": [{\"native\": \"a\", \"dtype\": \"q\"}]}", "line 3",
 	  "neither a dtype nor a parameter" },
 };

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fold.c - a tensor times another that has one number for each index of a
+ * dimension.  The product is rounded in the wider of their dtypes.  Backwards
+ * the tensor stays as it is and the numbers are ones.
+ */
+#include "op/ops.h"
+
+#include <errno.h>
+
+/* Decodes nothing by itself: what is multiplied so is told by its name. */
+static const struct lens_codec product = { .name = "product" };
+
+static int parse(const cJSON *value, struct lens_arena *arena,
+		 struct lens_op_args *ret, struct lens_err *err)
+{
+	(void)arena;
+	if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
+		return lens_fail(err, EBADMSG,
+				 "a dimension is wanted, as in 0");
+	return 0;
+}
+
+static bool is_plain(const struct lens_virtual *v)
+{
+	return v->whole && v->whole->kind == LENS_STORED &&
+	       !v->whole->stored.codec && !v->whole->n_steps &&
+	       (v->dtype == LENS_F32 || v->dtype == LENS_BF16 ||
+		v->dtype == LENS_F16);
+}
+
+static int check(const struct lens_virtual *in, size_t n, unsigned d,
+		 struct lens_err *err)
+{
+	if (n != 2)
+		return lens_fail(err, EINVAL,
+				 "a tensor and its factors are wanted, not %zu "
+				 "tensors",
+				 n);
+	if (!is_plain(&in[0]) || !is_plain(&in[1]))
+		return lens_fail(err, EOPNOTSUPP,
+				 "'%s' and '%s' can't be multiplied: BF16, F16 "
+				 "or F32 as they are stored are wanted",
+				 LENS_SHOW(in[0].key), LENS_SHOW(in[1].key));
+	if (in[1].rank != 1 || in[1].shape[0] != in[0].shape[d] ||
+	    in[0].rank > LENS_DIMS)
+		return lens_fail(err, EINVAL,
+				 "'%s' does not have %llu factors, one for "
+				 "each index of dimension %u of '%s'",
+				 LENS_SHOW(in[1].key),
+				 (unsigned long long)in[0].shape[d], d,
+				 LENS_SHOW(in[0].key));
+	return 0;
+}
+
+static int fold(const struct lens_op_args *args, const struct lens_virtual *in,
+		size_t n, struct lens_arena *arena, struct lens_virtual *out,
+		struct lens_err *err)
+{
+	struct lens_producer *q;
+	struct lens_stored *s;
+	unsigned d;
+
+	if (lens_op_dim(args->dim[0], in->rank, &d, err) < 0 ||
+	    check(in, n, d, err) < 0)
+		return -err->code;
+	q = lens_arena_alloc(arena, sizeof(*q));
+	if (!q)
+		return lens_fail(err, ENOMEM, "no memory for a product");
+	*q = *in[0].whole;
+	s = &q->stored;
+	s->codec = &product;
+	s->dtype = in[0].dtype == in[1].dtype ? in[0].dtype : LENS_F32;
+	s->n_companions = 1;
+	lens_companion_init(&s->companion[0], in[1].whole->stored.read,
+			    LENS_SCALE);
+	s->companion[0].dim[0] = (int8_t)d;
+	q->dtype = s->dtype;
+	lens_virtual_init(out, q);
+	return 0;
+}
+
+static int inverse(const struct lens_op_args *args, size_t n,
+		   const struct lens_op **ret, struct lens_op_args *ret_args,
+		   struct lens_err *err)
+{
+	(void)n;
+	(void)err;
+	*ret = &lens_op_unfold;
+	*ret_args = *args;
+	ret_args->parts = 2;
+	return 0;
+}
+
+static int unfold(const struct lens_op_args *args,
+		  const struct lens_virtual *in, size_t n,
+		  struct lens_arena *arena, struct lens_virtual *out,
+		  struct lens_err *err)
+{
+	unsigned d;
+
+	(void)n;
+	if (lens_op_dim(args->dim[0], in->rank, &d, err) < 0)
+		return -err->code;
+	out[0] = *in;
+	return lens_virtual_fill(in, 1, &in->shape[d], 1, arena, &out[1], err);
+}
+
+const struct lens_op lens_op_fold = {
+	.name = "fold-scale",
+	.summary = "a tensor times the factors of a dimension's indexes",
+	.takes = LENS_OP_JOIN,
+	.loses = "the factors",
+	.parse = parse,
+	.map = fold,
+	.inverse = inverse,
+};
+
+const struct lens_op lens_op_unfold = {
+	.summary = "the tensor, and factors of 1",
+	.takes = LENS_OP_PART,
+	.map = unfold,
+};
