@@ -37,8 +37,8 @@ int lens_option_lone(const cJSON *options, const char *name,
 void *lens_codec_alloc(struct lens_arena *arena, size_t n,
 		       struct lens_err *err);
 
-/* parts.c: the tensor called @key less its last @cut bytes plus @suffix; NULL
- * if it is not there or there is no memory. */
+/* parts.c: the tensor called @key less its last @cut bytes plus @suffix, a few
+ * bytes; NULL if there is none. */
 const struct lens_tensor *lens_codec_beside(const struct lens_codec_site *site,
 					    const char *key, size_t cut,
 					    const char *suffix);

@@ -27,6 +27,7 @@ struct lens_codec_args {
 	/* What has a scale and is not F8_E4M3. */
 	enum { WEIGHTS_FP8, WEIGHTS_ANY, WEIGHTS_PASS } weights;
 	bool block_of_config; /* the block comes from there */
+	bool block_anyway;    /* config.json may say another */
 	uint64_t block[2];    /* 0: not known */
 	/* Rows and columns of a grid that no block needs. */
 	enum { SURPLUS_REFUSE, SURPLUS_IGNORE, SURPLUS_IGNORE_ALL } surplus;
@@ -38,10 +39,10 @@ struct lens_codec_args {
 	enum lens_lone lone;     /* a scale without a tensor */
 };
 
-static const char *const options[] = { "weights", "block",    "surplus",
-				       "single",  "zero",     "scale",
-				       "ranks",   "unscaled", "lone",
-				       NULL };
+static const char *const options[] = { "weights", "block",  "other-block",
+				       "surplus", "single", "zero",
+				       "scale",   "ranks",  "unscaled",
+				       "lone",    NULL };
 
 static const char *const methods[] = { "fp8", "mxfp8", "modelopt", NULL };
 
@@ -96,14 +97,17 @@ static int parse_words(const cJSON *o, struct lens_codec_args *a,
 				 *const surplus[] = { "refuse", "ignore",
 						      "ignore-all", NULL },
 				 *const single[] = { "tensor", "block", NULL },
-				 *const zero[] = { "tiny", "zero", NULL };
-	unsigned w = 0, s = SURPLUS_REFUSE, g = 0, z = 0;
+				 *const zero[] = { "tiny", "zero", NULL },
+				 *const other[] = { "refuse", "ignore", NULL };
+	unsigned w = 0, s = SURPLUS_REFUSE, g = 0, z = 0, b = 0;
 
 	if (lens_option_word(o, "weights", weights, &w, err) < 0 ||
 	    lens_option_word(o, "surplus", surplus, &s, err) < 0 ||
 	    lens_option_word(o, "single", single, &g, err) < 0 ||
-	    lens_option_word(o, "zero", zero, &z, err) < 0)
+	    lens_option_word(o, "zero", zero, &z, err) < 0 ||
+	    lens_option_word(o, "other-block", other, &b, err) < 0)
 		return -err->code;
+	a->block_anyway = b == 1;
 	a->weights = w;
 	a->surplus = s;
 	a->single_is_tensor = g == 0;
@@ -160,6 +164,8 @@ static int configure(struct lens_codec_args *a, const struct lens_quant *q,
 				 "mxfp8's blocks are [1, %d]",
 				 q->where, (unsigned long long)b[0],
 				 (unsigned long long)b[1], MX_GROUP);
+	if (a->block_anyway)
+		return 0;
 	if (!a->block_of_config && (a->block[0] != b[0] || a->block[1] != b[1]))
 		return lens_fail(
 			err, EINVAL,

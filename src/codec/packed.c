@@ -141,7 +141,8 @@ static int place_by_shape(struct job *j, struct lens_companion *c,
 	for (unsigned d = 0; d < s->rank; d++)
 		n *= s->shape[d];
 	j->groups = j->shape[0] ? n / j->shape[0] : 0;
-	if (!n || s->rank > 2 || n % j->shape[0] || j->shape[1] % j->groups ||
+	if (!n || !j->shape[0] || s->rank > 2 || n % j->shape[0] ||
+	    j->shape[1] % j->groups ||
 	    (s->rank == 2 && s->shape[0] != j->shape[0]))
 		return lens_codec_misfit(j->w, s, err,
 					 "does not divide %llu rows of %llu "

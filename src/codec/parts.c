@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define KEY_MAX 4096 /* bytes of a tensor's name */
+
 const float lens_e2m1[16] = { 0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,
 			      4.0f,  6.0f,  -0.0f, -0.5f, -1.0f, -1.5f,
 			      -2.0f, -3.0f, -4.0f, -6.0f };
@@ -26,14 +28,13 @@ const struct lens_tensor *lens_codec_beside(const struct lens_codec_site *site,
 					    const char *key, size_t cut,
 					    const char *suffix)
 {
-	lens_autofree char *name = NULL;
-	const size_t n = strlen(key);
+	char name[KEY_MAX + 64];
+	const size_t n = strlen(key), m = strlen(suffix);
 
-	if (n < cut ||
-	    asprintf(&name, "%.*s%s", (int)(n - cut), key, suffix) < 0) {
-		name = NULL;
+	if (n < cut || n - cut + m >= sizeof(name))
 		return NULL;
-	}
+	memcpy(name, key, n - cut);
+	memcpy(name + n - cut, suffix, m + 1);
 	return lens_ckpt_find(site->ckpt, name);
 }
 

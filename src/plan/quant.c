@@ -10,21 +10,33 @@
 #define QUANT_FILE "hf_quant_config.json"
 #define QUANT_FILE_MAX (16u << 20)
 
-/* The description in @config or, failing that, in one of its objects. */
-static const cJSON *find_in(const cJSON *config, const char *name)
+/* The description in @config or, failing that, in one of its objects: if
+ * several have one, they must say the same. */
+static int find_in(const cJSON *config, const char *name, const cJSON **ret,
+		   struct lens_err *err)
 {
-	const cJSON *found = cJSON_GetObjectItemCaseSensitive(config, name), *e;
+	const cJSON *e;
 
-	if (cJSON_IsObject(found))
-		return found;
+	*ret = cJSON_GetObjectItemCaseSensitive(config, name);
+	if (cJSON_IsObject(*ret))
+		return 0;
+	*ret = NULL;
 	cJSON_ArrayForEach (e, config) {
-		found = cJSON_IsObject(e) ?
+		const cJSON *one =
+			cJSON_IsObject(e) ?
 				cJSON_GetObjectItemCaseSensitive(e, name) :
 				NULL;
-		if (cJSON_IsObject(found))
-			return found;
+
+		if (!cJSON_IsObject(one))
+			continue;
+		if (*ret && !cJSON_Compare(*ret, one, true))
+			return lens_fail(err, EOPNOTSUPP,
+					 "config.json: two parts have a %s "
+					 "each, and they differ",
+					 name);
+		*ret = one;
 	}
-	return NULL;
+	return 0;
 }
 
 /* Older configs have no quant_method but something else that tells. */
@@ -107,13 +119,16 @@ static int check_method(const struct lens_plan *p, struct lens_err *err)
 int lens_plan_quant(struct lens_plan *p, struct lens_err *err)
 {
 	const cJSON *config = lens_ckpt_config(p->ckpt);
-	const cJSON *quant = find_in(config, "quantization_config");
-	const bool old = !quant;
+	const cJSON *quant;
+	bool old;
 
 	if (p->in != LENS_HF || p->recipe->keeps_config)
 		return 0;
-	if (!quant)
-		quant = find_in(config, "compression_config");
+	if (find_in(config, "quantization_config", &quant, err) < 0)
+		return -err->code;
+	old = !quant;
+	if (old && find_in(config, "compression_config", &quant, err) < 0)
+		return -err->code;
 	p->quant.where = "config.json: quantization_config";
 	if (quant) {
 		p->quant.config = quant;

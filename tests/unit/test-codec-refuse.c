@@ -80,6 +80,16 @@ static const struct row {
 	  "{}",
 	  { T2("a.weight", U8, 4, 1), T1("a.weight.absmax", F32, 1) },
 	  "'a.weight.absmax' belongs to one of bitsandbytes" },
+	{ NULL,
+	  "{\"a\": {\"quantization_config\": {\"quant_method\": \"fp8\"}},"
+	  "\"b\": {\"quantization_config\": {\"quant_method\": \"awq\"}}}",
+	  { T1("a", F32, 1) },
+	  "two parts have a quantization_config each" },
+	{ NULL,
+	  "{\"a\": {\"quantization_config\": {\"quant_method\": \"fp8\"}},"
+	  "\"b\": {\"quantization_config\": {\"quant_method\": \"fp8\"}}}",
+	  { T1("a", F32, 1) },
+	  "+a" },
 	/* packed integers */
 	{ NULL,
 	  CT(INT4),
@@ -110,6 +120,11 @@ static const struct row {
 	  "{}",
 	  { T2("a_packed", I32, 2, 4), T1("a_shape", I64, 2) },
 	  "+a_packed a_shape" },
+	{ RECIPE("{\"packed\": {\"group\": \"shape\", \"bits\": 4, \"out\": "
+		 "\"bf16\"}}"),
+	  "{}",
+	  { T2("a_packed", I32, 0, 4), T1("a_scale", F16, 4) },
+	  "does not divide 0 rows" },
 	/* compressed-tensors, a byte a code */
 	{ NULL,
 	  CT("\"type\": \"float\", \"strategy\": \"channel\""),
@@ -241,6 +256,15 @@ static const struct row {
 	    T2("a.scales", F16, 2, 16) },
 	  "config.json says nothing of them" },
 	/* FP8 */
+	{ RECIPE("{\"fp8\": {\"block\": [2, 2], \"out\": \"bf16\"}}"),
+	  METHOD("fp8", ", \"weight_block_size\": [4, 4]"),
+	  { T1("a", F32, 1) },
+	  "[4, 4], but this recipe's blocks are [2, 2]" },
+	{ RECIPE("{\"fp8\": {\"block\": [2, 2], \"other-block\": \"ignore\", "
+		 "\"out\": \"bf16\"}}"),
+	  METHOD("fp8", ", \"weight_block_size\": [4, 4]"),
+	  { T2("a", F8_E4M3, 4, 4), T2("a_scale_inv", F32, 2, 2) },
+	  "+a" },
 	{ NULL,
 	  METHOD("mxfp8", ", \"weight_block_size\": [1, 16]"),
 	  { T1("a", F32, 1) },
@@ -374,8 +398,8 @@ END_TEST
 START_TEST(the_other_file_says_it)
 {
 	static const char *const text[] = {
-		"{\"producer\": {\"name\": \"modelopt\"}, \"quantization\": "
-		"{\"quant_algo\": \"NVFP4\", \"group_size\": 16}}",
+		("{\"producer\": {\"name\": \"modelopt\"}, \"quantization\": "
+		 "{\"quant_algo\": \"NVFP4\", \"group_size\": 16}}"),
 		"{\"producer\": {\"name\": \"other\"}, \"quantization\": {}}",
 		"{\"quantization\": 1}",
 	};
