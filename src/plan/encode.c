@@ -63,22 +63,23 @@ static bool encode_run(const struct lens_encoder *e, float scale,
 	return true;
 }
 
-bool lens_encode(const struct lens_encoder *e, const uint64_t *at,
+bool lens_encode(const struct lens_encoder *e, const uint64_t *at, unsigned dim,
 		 const void *values, size_t n, uint8_t *dst)
 {
-	const unsigned b = e->rank - 1;
 	const size_t es = lens_dtype_bits(e->from) / 8;
 	const float *scale = e->scale;
 
-	for (unsigned d = 0; d < b; d++)
-		scale += at[d] / e->div[d] * e->stride[d];
+	for (unsigned d = 0; d < e->rank; d++)
+		if (d != dim)
+			scale += at[d] / e->div[d] * e->stride[d];
 	for (size_t i = 0, m; i < n; i += m) {
-		const uint64_t x = at[b] + i,
-			       left = e->stride[b] ? e->div[b] - x % e->div[b] :
-						     n;
+		const uint64_t x = at[dim] + i,
+			       left = e->stride[dim] ?
+					      e->div[dim] - x % e->div[dim] :
+					      n;
 
 		m = n - i < left ? n - i : (size_t)left;
-		if (!encode_run(e, scale[x / e->div[b] * e->stride[b]],
+		if (!encode_run(e, scale[x / e->div[dim] * e->stride[dim]],
 				(const char *)values + i * es, m, dst + i))
 			return false;
 	}

@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <time.h>
 
-#define PART (1u << 20)  /* bytes of values that a thread looks at, at once */
 #define WAIT_NS 50000000 /* until a waiter asks whether it is still wanted */
 #define LARGEST 448.0f   /* of E4M3 */
 #define NOT_FINITE 0x7f800000u
@@ -132,10 +131,10 @@ static void cut(struct batch *b)
 		       block = r->block ? r->block : 1;
 
 	b->cols = r->cols;
-	b->rows = PART / (es * r->cols) / block * block;
+	b->rows = LENS_PART / (es * r->cols) / block * block;
 	if (!b->rows) {
 		b->rows = block;
-		b->cols = PART / (es * block) / block * block;
+		b->cols = LENS_PART / (es * block) / block * block;
 		b->cols = b->cols ? b->cols : block;
 	}
 	b->row_parts = (r->rows + b->rows - 1) / b->rows;
@@ -192,8 +191,11 @@ static int one_part(void *ctx, size_t i, struct lens_err *err)
 		.row = i % parts / b->col_parts * b->rows,
 		.col = i % b->col_parts * b->cols,
 	};
-	lens_autofree unsigned char *values = NULL;
+	struct lens_scratch *x = lens_plan_scratch(err);
+	unsigned char *values = x ? lens_scratch_part(x, err) : NULL;
 
+	if (!values)
+		return -err->code;
 	if (lens_cancelled())
 		return lens_fail(err, EINTR, "nobody waits for it any more");
 	slab.n_rows =
@@ -204,9 +206,6 @@ static int one_part(void *ctx, size_t i, struct lens_err *err)
 		slab.outer[d] = rest % v->shape[d];
 		rest /= v->shape[d];
 	}
-	values = malloc((size_t)(slab.n_rows * slab.n_cols) * es);
-	if (!values)
-		return lens_fail(err, ENOMEM, "no memory to make a scale in");
 	if (lens_slab_make(b->p, &r->values, &slab, values,
 			   (size_t)slab.n_cols * es, false, err) < 0)
 		return -err->code;

@@ -48,9 +48,9 @@ int lens_scales_for(const struct lens_plan *p, const struct lens_out *o,
 		    const uint64_t *outer, struct lens_err *err);
 int lens_scales_read(const struct lens_plan *p, const struct lens_encoder *e,
 		     uint64_t e0, uint64_t e1, void *dst, struct lens_err *err);
-/* Codes of @n values along the last dimension, the first at index @at; false if
+/* Codes of @n values along dimension @dim, the first at index @at; false if
  * they should not have been NaN or infinite. */
-bool lens_encode(const struct lens_encoder *e, const uint64_t *at,
+bool lens_encode(const struct lens_encoder *e, const uint64_t *at, unsigned dim,
 		 const void *values, size_t n, uint8_t *dst);
 /* An encoder for values like @v, n scales to come; NULL: no memory. */
 struct lens_encoder *lens_encoder_new(struct lens_plan *p,
@@ -241,7 +241,11 @@ struct lens_scratch {
 	unsigned char raw[LENS_WINDOW * 4];
 	unsigned char line[2][LENS_LINE * 8];
 	unsigned char values[LENS_LINE * 8]; /* to be encoded */
+	unsigned char *part; /* LENS_PART bytes, for whom asks for them */
 };
+#define LENS_PART (1u << 20)
+/* @x->part, made now if need be; NULL: no memory. */
+unsigned char *lens_scratch_part(struct lens_scratch *x, struct lens_err *err);
 /* Whose tensors @s is of. */
 static inline const struct lens_ckpt *
 lens_stored_ckpt(const struct lens_plan *p, const struct lens_stored *s)

@@ -157,26 +157,36 @@ static unsigned char *place(const struct work *w, const struct lens_tile *t,
 	return w->dst + row * w->stride + col * w->es;
 }
 
-/* Values [kb, kb + n) of a tile's row become codes where they go. */
-static void encode(const struct work *w, const struct lens_tile *t, uint64_t ka,
-		   uint64_t kb, const void *values, size_t n)
+/* Where element (ka, kb) of a tile is in the output. */
+static void place_of(const struct work *w, const struct lens_tile *t,
+		     uint64_t ka, uint64_t kb, uint64_t *at)
 {
-	const struct lens_encoder *e = w->o->encoder;
 	const struct lens_piece *q = t->piece;
 	const unsigned b = w->o->v.rank - 1;
-	const size_t es = lens_dtype_bits(e->from) / 8;
-	const size_t run = q->step[b] == 1 ? n : 1;
-	uint64_t at[LENS_DIMS];
 
-	memcpy(at, w->slab->outer, sizeof(at));
+	memcpy(at, w->slab->outer, sizeof(w->slab->outer));
 	if (b)
 		at[b - 1] =
 			q->origin[b - 1] + q->step[b - 1] * (t->k0[b - 1] + ka);
+	at[b] = q->origin[b] + q->step[b] * (t->k0[b] + kb);
+}
+
+/* Codes of @n values, from (ka, kb) along dimension @dim; to dst[], densely. */
+static void encode(const struct work *w, const struct lens_tile *t, uint64_t ka,
+		   uint64_t kb, unsigned dim, const void *values, size_t n,
+		   uint8_t *dst)
+{
+	const struct lens_encoder *e = w->o->encoder;
+	const uint64_t step = t->piece->step[dim];
+	const size_t es = lens_dtype_bits(e->from) / 8, run = step == 1 ? n : 1;
+	uint64_t at[LENS_DIMS];
+
+	place_of(w, t, ka, kb, at);
 	for (size_t i = 0; i < n; i += run) {
-		at[b] = q->origin[b] + q->step[b] * (t->k0[b] + kb + i);
-		if (!lens_encode(e, at, (const char *)values + i * es, run,
-				 place(w, t, ka, kb + i)))
+		if (!lens_encode(e, at, dim, (const char *)values + i * es, run,
+				 dst + i))
 			*w->unfit = true;
+		at[dim] += step;
 	}
 }
 
@@ -200,7 +210,8 @@ static void fill_tile(const struct work *w, const struct lens_tile *t)
 	for (uint64_t r = 0; r < rows; r++)
 		for (uint64_t c = 0; c < cols; c++)
 			if (w->o->encoder)
-				encode(w, t, r, c, one, 1);
+				encode(w, t, r, c, rank - 1, one, 1,
+				       place(w, t, r, c));
 			else
 				memcpy(place(w, t, r, c), one, w->es);
 }
@@ -208,7 +219,8 @@ static void fill_tile(const struct work *w, const struct lens_tile *t)
 /* Read the tile's codes densely: only its own, also where the source is stepped
  * over. */
 static int fetch(const struct work *w, const struct lens_tile *t,
-		 const struct lens_box *box, struct lens_err *err)
+		 const struct lens_box *box, unsigned char *codes,
+		 struct lens_err *err)
 {
 	const struct lens_piece *q = t->piece;
 	const struct lens_stored *s = &q->from->stored;
@@ -223,7 +235,7 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 		stepped |= n[j] > 1 && q->src_step[j] != 1;
 	}
 	if (!stepped)
-		return lens_codes_load(w->p, s, box, w->x->codes, w->x, err);
+		return lens_codes_load(w->p, s, box, codes, w->x, err);
 	/* Element by element; nothing that is in wide use comes here. */
 	for (;;) {
 		unsigned j = s->rank;
@@ -234,8 +246,7 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 				k[i] * (q->by[i] < 0 ? 0 : q->src_step[i]);
 			one.count[i] = 1;
 		}
-		if (lens_codes_load(w->p, s, &one, w->x->codes + done, w->x,
-				    err) < 0)
+		if (lens_codes_load(w->p, s, &one, codes + done, w->x, err) < 0)
 			return -err->code;
 		done += code;
 		while (j-- > 0 && ++k[j] == n[j])
@@ -245,16 +256,18 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 	}
 }
 
-/* As put_row(), where values become codes once more. */
-static void encode_row(const struct work *w, const struct lens_tile *t,
-		       const struct lens_window *win, const void *codes,
-		       const uint64_t *at, int dim, uint64_t ka)
+/* A line of the source's codes to values, and to codes of the output: it runs
+ * along dimension @dim of the output, from (ka, kb). */
+static void encode_line(const struct work *w, const struct lens_tile *t,
+			const struct lens_window *win, const void *codes,
+			const uint64_t *at, int src, uint64_t ka, uint64_t kb,
+			unsigned dim, size_t n, uint8_t *dst)
 {
 	const struct lens_piece *q = t->piece;
 	const unsigned code = lens_stored_code_size(&q->from->stored);
-	const uint64_t step = dim < 0 ? 0 : q->src_step[dim];
-	const unsigned d = dim < 0 ? 0 : (unsigned)dim;
-	const size_t n = (size_t)t->kn[w->o->v.rank - 1];
+	const uint64_t step = src < 0 ? 0 : q->src_step[src];
+	const unsigned d = src < 0 ? 0 : (unsigned)src;
+	const bool rows = dim + 1 != w->o->v.rank;
 	uint64_t here[LENS_DIMS];
 
 	memcpy(here, at, sizeof(here));
@@ -268,8 +281,27 @@ static void encode_row(const struct work *w, const struct lens_tile *t,
 				  w->x->values, w->x);
 			values = w->x->values;
 		}
-		encode(w, t, ka, i, values, m);
+		encode(w, t, rows ? ka + i : ka, rows ? kb : kb + i, dim,
+		       values, m, dst + i);
 	}
+}
+
+/* A row that becomes codes; through the scratch where it is not dense. */
+static void encode_row(const struct work *w, const struct lens_tile *t,
+		       const struct lens_window *win, const void *codes,
+		       const uint64_t *at, int src, uint64_t ka)
+{
+	const unsigned b = w->o->v.rank - 1;
+	const size_t n = (size_t)t->kn[b];
+
+	if (t->piece->step[b] == 1) {
+		encode_line(w, t, win, codes, at, src, ka, 0, b, n,
+			    place(w, t, ka, 0));
+		return;
+	}
+	encode_line(w, t, win, codes, at, src, ka, 0, b, n, w->x->moved);
+	for (size_t i = 0; i < n; i++)
+		*place(w, t, ka, i) = w->x->moved[i];
 }
 
 /* Values of one row out of its dense codes, to where they go. */
@@ -317,9 +349,15 @@ static void turn_values(const struct work *w, const struct lens_tile *t,
 	memcpy(at, box->origin, sizeof(at));
 	for (uint64_t c = 0; c < cols; c++) {
 		at[jb] = box->origin[jb] + c * q->src_step[jb];
-		lens_line(q->from, win, w->x->codes + c * rows * code, at,
-			  (unsigned)ja, q->src_step[ja], (size_t)rows,
-			  w->x->moved + c * rows * w->es, w->x);
+		if (w->o->encoder)
+			encode_line(w, t, win, w->x->codes + c * rows * code,
+				    at, ja, 0, c, b - 1, (size_t)rows,
+				    w->x->moved + c * rows);
+		else
+			lens_line(q->from, win, w->x->codes + c * rows * code,
+				  at, (unsigned)ja, q->src_step[ja],
+				  (size_t)rows, w->x->moved + c * rows * w->es,
+				  w->x);
 	}
 	if (q->step[b] == 1 && q->step[b - 1] == 1) {
 		lens_transpose(w->es, place(w, t, 0, 0), w->stride, w->x->moved,
@@ -350,7 +388,11 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 	const unsigned char *codes = w->x->codes;
 	uint64_t at[LENS_DIMS];
 
-	if (fetch(w, t, &box, err) < 0)
+	/* Rows that follow one another are read to where they go. */
+	if (plain && !turned && !w->coded && q->step[rank - 1] == 1 &&
+	    (rows == 1 || (q->step[rank - 2] == 1 && w->stride == cols * code)))
+		return fetch(w, t, &box, place(w, t, 0, 0), err);
+	if (fetch(w, t, &box, w->x->codes, err) < 0)
 		return -err->code;
 	if (turned && (plain || w->coded) && q->step[rank - 1] == 1 &&
 	    q->step[rank - 2] == 1) {
@@ -361,7 +403,8 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 	if (!w->coded &&
 	    lens_window_load(w->p, &q->from->stored, &box, w->x, win, err) < 0)
 		return -err->code;
-	if (turned && !w->coded && !lens_tile_runs(q, rank)) {
+	if (turned && !w->coded &&
+	    (w->o->encoder || !lens_tile_runs(q, rank))) {
 		turn_values(w, t, win, &box, ja, jb);
 		return 0;
 	}
@@ -383,21 +426,23 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 	return 0;
 }
 
-/* Does it fit: its codes, when turned its copy, and its companions? */
+/* Does it fit: its codes, when turned or encoded its copy, and its companions?
+ */
 static bool fits(const struct work *w, const struct lens_tile *t, bool turned)
 {
 	const struct lens_producer *from = t->piece->from;
 	const bool direct = w->coded || (!from->stored.codec &&
 					 !from->n_steps && !w->o->encoder);
-	uint64_t n = lens_stored_code_size(&from->stored);
-	struct lens_box box;
+	const uint64_t code = lens_stored_code_size(&from->stored);
+	const struct lens_box box = lens_tile_box(t);
+	uint64_t n = 1, copy = code;
 
-	if (turned && !direct && !lens_tile_runs(t->piece, w->o->v.rank))
-		n = w->es; /* it is decoded, then turned */
 	for (unsigned d = 0; d < w->o->v.rank; d++)
 		n *= t->kn[d]; /* at most rows x columns of one matrix */
-	box = lens_tile_box(t);
-	if (n > (turned && !direct ? LENS_MOVED : LENS_CODES) ||
+	if (w->o->encoder || !lens_tile_runs(t->piece, w->o->v.rank))
+		copy = w->es; /* it is decoded, then turned */
+	if (n * code > LENS_CODES ||
+	    (((turned && !direct) || w->o->encoder) && n * copy > LENS_MOVED) ||
 	    lens_packed_size(&from->stored, &box) > LENS_MOVED)
 		return false;
 	return w->coded || lens_window_size(&from->stored, &box) <= LENS_WINDOW;

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-GOALS = {"null again": (0.0, "noise"), "dequantized, cold": (0.75, "0.75"), "transposed, cold": (0.50, "0.50"), "dequantized, hot": (0.95, "0.95")}
+GOALS = {"reverse, transposed, cold": (0.50, "0.50"), "reverse, quantized, cold": (0.40, "0.40"), "null again": (0.0, "noise"), "dequantized, cold": (0.75, "0.75"), "transposed, cold": (0.50, "0.50"), "dequantized, hot": (0.95, "0.95")}
 
 
 def run(*argv):
@@ -35,17 +35,17 @@ class Mounts:
                 sys.exit("the null server did not start")
         self.points = []
 
-    def mount(self, source):
+    def mount(self, source, *options):
         point = self.work / f"view{len(self.points)}"
         point.mkdir()
-        run(self.lensfs, "mount", source, point)
+        run(self.lensfs, "mount", *options, source, point)
         self.points.append(point)
         return point
 
-    def again(self, source, point):
+    def again(self, source, point, *options):
         """Mount anew: nothing is left of the pass before, in the page cache or in ours."""
         run(self.lensfs, "umount", point)
-        run(self.lensfs, "mount", source, point)
+        run(self.lensfs, "mount", *options, source, point)
 
     def end(self):
         for p in self.points:
@@ -54,8 +54,8 @@ class Mounts:
         self.null.wait()
 
 
-def largest(lensfs, source, word):
-    tensors = json.loads(run(lensfs, "ls", "--json", source))["tensors"]
+def largest(lensfs, source, word, *options):
+    tensors = json.loads(run(lensfs, "ls", "--json", *options, source))["tensors"]
     return max((t for t in tensors if word in t["key"]), key=lambda t: t["bytes"])
 
 
@@ -76,11 +76,27 @@ def main():
         m = Mounts(lensfs, null, work)
         try:
             wide, experts = m.mount(work / "wide"), m.mount(work / "experts")
+            # What the experts were made into, read backwards.
+            run(lensfs, "convert", "-q", work / "experts", work / "native")
+            quantize = ("--reverse", "--quantize", "fp8")
+            back, codes = m.mount(work / "native", "--reverse"), m.mount(work / "native", *quantize)
+            b = largest(lensfs, work / "native", "gate_up", "--reverse")
+            q = largest(lensfs, work / "native", "gate_up", *quantize)
             w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "gate_and_up")
 
             def experts_span():
                 m.again(work / "experts", experts)
                 return span(experts / x["file"], x["offset"], x["bytes"])
+
+            def back_span():
+                m.again(work / "native", back, "--reverse")
+                return span(back / b["file"], b["offset"], b["bytes"])
+
+            def codes_span():
+                m.again(work / "native", codes, *quantize)
+                with open(codes / q["file"], "rb") as f:
+                    f.read(q["offset"])  # its scales are made
+                return span(codes / q["file"], q["offset"], q["bytes"])
 
             def span(path, begin, n, cold=True):
                 return n / float(run(reader, *(["--drop"] if cold else []), path, begin, n)) / 1e9
@@ -90,6 +106,8 @@ def main():
                 "null again": lambda: span(m.work / "null/file", 4096, x["bytes"]),
                 "dequantized, cold": lambda: span(wide / w["file"], w["offset"], w["bytes"]),
                 "transposed, cold": experts_span,
+                "reverse, transposed, cold": back_span,
+                "reverse, quantized, cold": codes_span,
                 "null, hot": lambda: span(m.work / "null/file", 4096, x["bytes"], cold=False),
                 "dequantized, hot": lambda: span(wide / w["file"], w["offset"], w["bytes"], cold=False),
             }
@@ -103,7 +121,7 @@ def main():
                 spans[name]()  # memory touched once
             for _ in range(passes):
                 spans["null"]()
-                for name in ("null", "null again", "dequantized, cold", "transposed, cold"):
+                for name in ("null", "null again", "dequantized, cold", "transposed, cold", "reverse, transposed, cold", "reverse, quantized, cold"):
                     got[name].append(spans[name]())
                 spans["null"](), spans["dequantized, cold"]()
                 for name in ("null, hot", "dequantized, hot"):
