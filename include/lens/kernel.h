@@ -16,7 +16,7 @@
 #include "lens/st.h"
 
 enum lens_cpu {
-	LENS_CPU_AVX2 = 1, /* with F16C */
+	LENS_CPU_AVX2 = 1, /* with F16C and FMA */
 	LENS_CPU_AVX512 = 2,
 	LENS_CPU_NEON = 4,
 };
@@ -54,9 +54,12 @@ struct lens_kernels {
 	void (*scale_f32)(float *dst, const float *src, size_t n, float scale);
 
 	/* Quantizing. dst[i] = e4m3(src[i] / scale): the quotient rounded to
-	 * f32, then as lens_f32_to_e4m3() below. */
+	 * f32, then as lens_f32_to_e4m3() below.  Of BF16 all must be finite,
+	 * and the scale not 0. */
 	void (*f32_e4m3_by)(uint8_t *dst, const float *src, size_t n,
 			    float scale);
+	void (*bf16_e4m3_by)(uint8_t *dst, const uint16_t *src, size_t n,
+			     float scale);
 	/* The largest of all bit patterns without their sign: of the number
 	 * farthest from 0, or of an infinity, or of a NaN, if there is one.
 	 * BF16 and F16; F32. 0 of none. */

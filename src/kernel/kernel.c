@@ -100,6 +100,14 @@ static void f32_e4m3_by(uint8_t *dst, const float *src, size_t n, float scale)
 		dst[i] = lens_f32_to_e4m3(lens_getf(src, i) / scale);
 }
 
+static void bf16_e4m3_by(uint8_t *dst, const uint16_t *src, size_t n,
+			 float scale)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = lens_f32_to_e4m3(lens_bf16_to_f32(lens_get16(src, i)) /
+					  scale);
+}
+
 static uint16_t most16(const uint16_t *src, size_t n)
 {
 	uint16_t most = 0;
@@ -177,6 +185,7 @@ const struct lens_kernels lens_kernels_scalar = {
 	.f32_e4m3 = f32_e4m3,
 	.scale_f32 = scale_f32,
 	.f32_e4m3_by = f32_e4m3_by,
+	.bf16_e4m3_by = bf16_e4m3_by,
 	.most16 = most16,
 	.most32 = most32,
 	.transpose1 = transpose1,

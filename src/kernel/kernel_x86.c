@@ -29,7 +29,7 @@ unsigned lens_cpu_x86(void)
 	unsigned a, b, c, d, lo, hi;
 
 	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) ||
-	    !(c & bit_AVX) || !(c & bit_F16C))
+	    !(c & bit_AVX) || !(c & bit_F16C) || !(c & bit_FMA))
 		return 0;
 	__asm__("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
 	if ((lo & 6) != 6)

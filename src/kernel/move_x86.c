@@ -110,10 +110,12 @@ static inline size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Is the target large, and made of whole lines? */
-static bool streams(const void *dst, size_t ds, size_t bytes)
+/* Is the target large, or its lines far apart in a large one, and is it made of
+ * whole lines? */
+static bool streams(const void *dst, size_t ds, size_t lines, size_t bytes)
 {
-	return bytes >= STREAM && (uintptr_t)dst % LINE == 0 && ds % LINE == 0;
+	return (bytes >= STREAM || lines * ds >= 8 * STREAM) &&
+	       (uintptr_t)dst % LINE == 0 && ds % LINE == 0;
 }
 
 /*
@@ -144,7 +146,8 @@ static bool streams(const void *dst, size_t ds, size_t bytes)
 						size_t rows, size_t cols)      \
 	{                                                                      \
 		enum { T = LINE / (size), H = RUN / (size) };                  \
-		const bool stream = streams(dst, ds, rows * cols * (size));    \
+		const bool stream =                                            \
+			streams(dst, ds, cols, rows * cols * (size));          \
 		const uint8_t *s = src;                                        \
 		uint8_t *d = dst;                                              \
                                                                                \

@@ -8,6 +8,7 @@
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,f16c")))
+#define FMA __attribute__((target("avx2,f16c,fma")))
 
 /* The kernels that move bytes, for a CPU with AVX2. */
 void lens_kernels_init_moves(struct lens_kernels *k);

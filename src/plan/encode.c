@@ -53,6 +53,12 @@ static bool encode_run(const struct lens_encoder *e, float scale,
 	const size_t es = lens_dtype_bits(e->from) / 8;
 	float f[AT_ONCE];
 
+	if (e->from == LENS_BF16) {
+		if (!e->made_by && k->most16(values, n) >= 0x7f80)
+			return false;
+		k->bf16_e4m3_by(dst, values, n, scale);
+		return true;
+	}
 	for (size_t i = 0, m; i < n; i += m) {
 		m = n - i < AT_ONCE ? n - i : AT_ONCE;
 		(void)lens_to_f32(e->from, f, (const char *)values + i * es, m);

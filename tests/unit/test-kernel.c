@@ -334,6 +334,19 @@ CALL(f32_e4m3)
 CALL(scale_f32, -1.7f)
 CALL(f32_e4m3_by, -1.7f)
 
+static void call_bf16_e4m3_by(const struct lens_kernels *k, void *dst,
+			      const void *src, size_t n)
+{
+	uint16_t finite[300];
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&finite[i], (const char *)src + 2 * i, 2);
+		if ((finite[i] & 0x7f80) == 0x7f80)
+			finite[i] ^= 0x4000;
+	}
+	k->bf16_e4m3_by(dst, finite, n, 0x1.37p-30f);
+}
+
 static void call_most16(const struct lens_kernels *k, void *dst,
 			const void *src, size_t n)
 {
@@ -368,6 +381,7 @@ static const struct {
 	{ "f32_e4m3", 4, 1, call_f32_e4m3 },
 	{ "scale_f32", 4, 4, call_scale_f32 },
 	{ "f32_e4m3_by", 4, 1, call_f32_e4m3_by },
+	{ "bf16_e4m3_by", 2, 1, call_bf16_e4m3_by },
 	{ "most16", 2, 2, call_most16 },
 	{ "most32", 4, 4, call_most32 },
 };
@@ -413,6 +427,7 @@ END_TEST
 START_TEST(quotients_round_to_the_nearest_code)
 {
 	static float src[1500];
+	static uint16_t half[1500];
 	static uint8_t got[1500];
 	struct lens_kernels k;
 
@@ -427,7 +442,15 @@ START_TEST(quotients_round_to_the_nearest_code)
 			src[i] = ldexpf((float)((int)(rnd() % 20001) - 10000),
 					(int)(rnd() % 20) - 16) *
 				 scale / 64.0f;
-		k.f32_e4m3_by(got, src, 1500, scale);
+		if (round % 2)
+			for (unsigned i = 0; i < 1500; i++)
+				half[i] = lens_f32_to_bf16(src[i]);
+		if (round % 2)
+			k.bf16_f32(src, half, 1500);
+		if (round % 2)
+			k.bf16_e4m3_by(got, half, 1500, scale);
+		else
+			k.f32_e4m3_by(got, src, 1500, scale);
 		for (unsigned i = 0; i < 1500; i++) {
 			const float q = src[i] / scale;
 			unsigned best = 0;
