@@ -132,6 +132,12 @@ int lens_plan_take(const struct lens_plan *p, const struct lens_panel *panel,
 		   const void *mem, uint64_t off, size_t n, void *buf,
 		   struct lens_err *err) LENS_MUST_CHECK;
 
+/* Byte @off of the output where it stands in a finished panel; NULL if it has
+ * to be decoded. */
+const void *lens_plan_peek(const struct lens_plan *p,
+			   const struct lens_panel *panel, const void *mem,
+			   uint64_t off);
+
 /* What output @i is made of, one line: "transpose(1,2) fp8[...] <- key". */
 void lens_plan_describe(const struct lens_plan *p, size_t i,
 			struct lens_buf *out);

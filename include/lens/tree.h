@@ -102,6 +102,20 @@ int lens_tree_tensor(const struct lens_view *v, size_t i, const char *name,
 int lens_tree_read(const struct lens_view *v, uint64_t ino, uint64_t off,
 		   size_t n, void *buf, size_t *ret_n, uint64_t reader,
 		   struct lens_err *err) LENS_MUST_CHECK;
+/*
+ * The same for who sends the bytes on: if they stand in the cache as they are
+ * wanted, @send(ctx, bytes, n) is called, while they can't go away, instead of
+ * copying them to @buf, and *sent is set.
+ */
+struct lens_sender {
+	void (*send)(void *ctx, const void *bytes, size_t n);
+	void *ctx;
+	bool sent;
+};
+int lens_tree_send(const struct lens_view *v, uint64_t ino, uint64_t off,
+		   size_t n, void *buf, size_t *ret_n, uint64_t reader,
+		   struct lens_sender *sender,
+		   struct lens_err *err) LENS_MUST_CHECK;
 /* Is [off, off + n) of a passed file a hole in its source? */
 bool lens_tree_is_hole(const struct lens_view *v, uint64_t ino, uint64_t off,
 		       uint64_t n);

@@ -161,10 +161,16 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_open(req, fi);
 }
 
+static void send_bytes(void *ctx, const void *bytes, size_t n)
+{
+	(void)fuse_reply_buf(ctx, bytes, n);
+}
+
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
 	const struct lens_session *s = fuse_req_userdata(req);
+	struct lens_sender sender = { .send = send_bytes, .ctx = req };
 	void *buf = lens_fuse_buffer(size);
 	struct lens_err err;
 	size_t n;
@@ -175,9 +181,11 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		return;
 	}
 	lens_cancel_set(s->cancels ? lens_fuse_is_unwanted : NULL, req);
-	r = lens_tree_read(s->view, ino, (uint64_t)off, size, buf, &n, fi->fh,
-			   &err);
+	r = lens_tree_send(s->view, ino, (uint64_t)off, size, buf, &n, fi->fh,
+			   &sender, &err);
 	lens_cancel_set(NULL, NULL);
+	if (sender.sent)
+		return;
 	if (r == -EINTR) {
 		(void)fuse_reply_err(req, EINTR);
 	} else if (r < 0) {

@@ -212,6 +212,15 @@ static int take_elements(void *ctx, uint64_t e0, uint64_t e1, void *dst,
 	return lens_slabs(k.o, e0, e1, take_slab, &k, err);
 }
 
+const void *lens_plan_peek(const struct lens_plan *p,
+			   const struct lens_panel *panel, const void *mem,
+			   uint64_t off)
+{
+	return p->ways[panel->out].coded ?
+		       NULL :
+		       (const char *)mem + (off - panel->off);
+}
+
 int lens_plan_take(const struct lens_plan *p, const struct lens_panel *panel,
 		   const void *mem, uint64_t off, size_t n, void *buf,
 		   struct lens_err *err)
@@ -222,8 +231,10 @@ int lens_plan_take(const struct lens_plan *p, const struct lens_panel *panel,
 			  .o = o,
 			  .es = lens_dtype_bits(o->v.dtype) / 8 };
 
-	if (!p->ways[panel->out].coded) {
-		memcpy(buf, (const char *)mem + (off - panel->off), n);
+	const void *there = lens_plan_peek(p, panel, mem, off);
+
+	if (there) {
+		memcpy(buf, there, n);
 		return 0;
 	}
 	k.mem = (const unsigned char *)((uintptr_t)mem -

@@ -13,6 +13,7 @@ struct wish {
 	uint64_t off;
 	size_t n;
 	void *buf;
+	struct lens_sender *sender; /* for all that was asked for; NULL: none */
 };
 
 static int fill(void *ctx, unsigned strip, void *mem, struct lens_err *err)
@@ -25,7 +26,15 @@ static int fill(void *ctx, unsigned strip, void *mem, struct lens_err *err)
 static int use(void *ctx, const void *mem, struct lens_err *err)
 {
 	const struct wish *w = ctx;
+	const void *there =
+		w->sender ? lens_plan_peek(w->plan, &w->panel, mem, w->off) :
+			    NULL;
 
+	if (there) {
+		w->sender->send(w->sender->ctx, there, w->n);
+		w->sender->sent = true;
+		return 0;
+	}
 	return lens_plan_take(w->plan, &w->panel, mem, w->off, w->n, w->buf,
 			      err);
 }
@@ -67,7 +76,7 @@ static int read_by_panel(const struct lens_view *v, struct wish *w,
 /* @request: what was asked for in all, this being a part of it. */
 static int read_tensor(const struct lens_view *v, size_t i, uint64_t off,
 		       size_t n, void *buf, size_t request, uint64_t reader,
-		       struct lens_err *err)
+		       struct lens_sender *sender, struct lens_err *err)
 {
 	struct wish w = { .plan = v->plan, .off = off, .buf = buf };
 
@@ -81,6 +90,7 @@ static int read_tensor(const struct lens_view *v, size_t i, uint64_t off,
 			return lens_plan_read(v->plan, i, w.off, n, w.buf, err);
 		left = w.panel.off + w.panel.n - w.off;
 		w.n = n < left ? n : (size_t)left;
+		w.sender = w.n == request ? sender : NULL;
 		if (read_by_panel(v, &w, request, reader, err) < 0)
 			return -err->code;
 		w.buf = (char *)w.buf + w.n;
@@ -94,7 +104,7 @@ int lens_view_tensor_read(const struct lens_view *v, size_t i, uint64_t off,
 			  size_t n, void *buf, uint64_t reader,
 			  struct lens_err *err)
 {
-	return read_tensor(v, i, off, n, buf, n, reader, err);
+	return read_tensor(v, i, off, n, buf, n, reader, NULL, err);
 }
 
 /* The last tensor of @w that begins at or before byte @at of its data. */
@@ -116,7 +126,8 @@ static size_t tensor_at(const struct lens_weight *w, uint64_t at)
 /* Bytes [off, off + n) of a weight file, which it has. */
 static int read_weights(const struct lens_view *v, const struct lens_weight *w,
 			uint64_t off, size_t n, unsigned char *buf,
-			uint64_t reader, struct lens_err *err)
+			uint64_t reader, struct lens_sender *sender,
+			struct lens_err *err)
 {
 	const size_t request = n;
 	size_t part;
@@ -139,7 +150,7 @@ static int read_weights(const struct lens_view *v, const struct lens_weight *w,
 
 		part = n < left ? n : (size_t)left;
 		if (part && read_tensor(v, i, skip, part, buf, request, reader,
-					err) < 0)
+					sender, err) < 0)
 			return -err->code;
 		buf += part;
 		off += part;
@@ -150,7 +161,8 @@ static int read_weights(const struct lens_view *v, const struct lens_weight *w,
 
 static int read_node(const struct lens_view *v, const struct lens_node *node,
 		     uint64_t off, size_t n, void *buf, size_t *ret_n,
-		     uint64_t reader, struct lens_err *err)
+		     uint64_t reader, struct lens_sender *sender,
+		     struct lens_err *err)
 {
 	const struct lens_weight *w;
 
@@ -162,7 +174,9 @@ static int read_node(const struct lens_view *v, const struct lens_node *node,
 		else if (n > w->size - off)
 			n = (size_t)(w->size - off);
 		*ret_n = n;
-		return n ? read_weights(v, w, off, n, buf, reader, err) : 0;
+		return n ? read_weights(v, w, off, n, buf, reader, sender,
+					err) :
+			   0;
 	case LENS_NODE_INDEX:
 		*ret_n = lens_content_part(&v->layout.index, off, n, buf);
 		return 0;
@@ -181,9 +195,9 @@ static int read_node(const struct lens_view *v, const struct lens_node *node,
 			 LENS_SHOW(node->path));
 }
 
-int lens_tree_read(const struct lens_view *v, uint64_t ino, uint64_t off,
+int lens_tree_send(const struct lens_view *v, uint64_t ino, uint64_t off,
 		   size_t n, void *buf, size_t *ret_n, uint64_t reader,
-		   struct lens_err *err)
+		   struct lens_sender *sender, struct lens_err *err)
 {
 	const uint64_t began = lens_now();
 	size_t got = 0;
@@ -191,13 +205,20 @@ int lens_tree_read(const struct lens_view *v, uint64_t ino, uint64_t off,
 
 	if (ino - 1 < v->nodes.n)
 		r = read_node(v, &v->nodes.v[ino - 1], off, n, buf, &got,
-			      reader, err);
+			      reader, sender, err);
 	else
 		r = lens_content_read(v, ino, off, n, buf, &got, reader, err);
 	lens_count_read(v->counters, began, n, got, r);
 	if (r >= 0)
 		*ret_n = got;
 	return r;
+}
+
+int lens_tree_read(const struct lens_view *v, uint64_t ino, uint64_t off,
+		   size_t n, void *buf, size_t *ret_n, uint64_t reader,
+		   struct lens_err *err)
+{
+	return lens_tree_send(v, ino, off, n, buf, ret_n, reader, NULL, err);
 }
 
 bool lens_tree_is_hole(const struct lens_view *v, uint64_t ino, uint64_t off,
