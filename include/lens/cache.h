@@ -51,6 +51,9 @@ struct lens_cache_ask {
 	void *ctx;
 };
 
+/* A bit of ask->reader: what it is given stays in the kernel's page cache. */
+#define LENS_READER_KEEPS (1ull << 63)
+
 struct lens_cache_stats {
 	uint64_t hits, misses, helps, waits, bypasses, evictions, fill_errors;
 	uint64_t cold_hits;             /* hits that were unpacked from LZ4 */

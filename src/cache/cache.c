@@ -267,6 +267,7 @@ int lens_cache_read(struct lens_cache *c, const struct lens_cache_ask *ask,
 	(void)pthread_mutex_lock(&c->lock);
 	who = reader_of(b, ask->reader ? ask->reader : 1);
 	b->read[who] |= parts(ask);
+	b->alone |= !(ask->reader & LENS_READER_KEEPS);
 	b->touched = lens_cache_now();
 	unpin(c, b);
 	(void)pthread_mutex_unlock(&c->lock);

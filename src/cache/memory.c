@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #define HUGE (2u << 20)
+#define DONE_MOST (16u << 20) /* bytes kept of what was read to its end */
 
 void lens_cache_peak(struct lens_cache *c)
 {
@@ -156,10 +157,40 @@ static bool evict_one(struct lens_cache *c, size_t size)
 	return true;
 }
 
+/*
+ * Blocks that were read to their end by way of the kernel's page cache have
+ * done their work: it has their bytes now.  Some of them are kept; beyond that
+ * the next block takes their place rather than memory that nobody has touched
+ * yet, which costs as much as a part of the work itself.  They are not packed
+ * for that.
+ */
+static bool reuse_one(struct lens_cache *c)
+{
+	struct block *oldest = NULL;
+	uint64_t done = 0;
+
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (struct block *b = c->table[i]; b; b = b->next) {
+			if (b->pins || b->state != HOT || b->alone ||
+			    !is_read(b))
+				continue;
+			done += b->map.size;
+			if (!oldest || b->touched < oldest->touched)
+				oldest = b;
+		}
+	if (!oldest || done <= DONE_MOST || c->compress == LENS_COMPRESS_ALWAYS)
+		return false;
+	c->stats.evictions++;
+	lens_cache_drop(c, oldest);
+	return true;
+}
+
 bool lens_cache_reserve(struct lens_cache *c, size_t size, struct map *ret)
 {
 	size = rounded(size);
 	while (!from_pool(c, size, ret)) {
+		if (reuse_one(c))
+			continue;
 		if (c->mapped + c->packed + size <= c->budget) {
 			ret->mem = map_new(size);
 			ret->size = size;

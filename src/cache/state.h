@@ -55,6 +55,7 @@ struct block {
 	struct chunk *chunks; /* COLD, and FILLING from cold */
 	unsigned n_chunks;
 	bool thawing; /* FILLING from chunks */
+	bool alone;   /* a reader keeps no copy of its own */
 	unsigned next_strip, done_strips;
 	bool failed;
 	struct lens_err err; /* of the strip that failed */

@@ -155,6 +155,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	/* The handle tells the cache one reader from another, no more. */
 	fi->fh = atomic_fetch_add(&s->opened, 1) + 1;
+	if (!a.direct && !(fi->flags & O_DIRECT))
+		fi->fh |= LENS_READER_KEEPS;
 	fi->direct_io = a.direct;
 	fi->keep_cache = !a.direct;
 	fi->noflush = 1;
