@@ -154,83 +154,6 @@ static int without_command(struct lens_args *a, struct lens_err *err)
 	return 0;
 }
 
-static int check_operands(const struct lens_args *a, struct lens_err *err)
-{
-	const struct lens_command *c = a->command;
-
-	if (a->n < c->min)
-		return lens_fail(err, EINVAL, "an operand is missing: %s %s",
-				 c->name, c->operands);
-	if (a->n > c->max)
-		return lens_fail(err, EINVAL, "'%s' is one too many: %s %s",
-				 LENS_SHOW(a->operand[c->max]), c->name,
-				 c->operands);
-	return 0;
-}
-
-/* Is every option one of the command's, and do they go together? */
-static int check(const struct lens_args *a, struct lens_err *err)
-{
-	unsigned bit = LENS_OF(a->command - lens_cli_commands);
-
-	for (size_t i = 0; i < lens_cli_options(); i++) {
-		const struct lens_option *o = lens_cli_option(i);
-		char letter[2] = { o->letter, 0 };
-
-		if ((a->seen >> i & 1) && !(o->of & bit))
-			return lens_fail(
-				err, EINVAL, "-%s%s: not an option of %s",
-				o->name ? "-" : "", o->name ? o->name : letter,
-				a->command->name);
-	}
-	if (a->view.to_hf && a->view.recipe &&
-	    strcmp(a->view.recipe, "dequant") != 0)
-		return lens_fail(err, EINVAL,
-				 "--to hf: its recipe is always 'dequant', not "
-				 "'%s'",
-				 LENS_SHOW(a->view.recipe));
-	if ((a->ops && a->codecs) || (a->n && (a->ops || a->codecs)))
-		return lens_fail(err, EINVAL,
-				 "--ops, --codecs and NAME: one at a time");
-	if (a->source && a->view.to_hf)
-		return lens_fail(err, EINVAL,
-				 "--source lists what is there: no --to");
-	return check_operands(a, err);
-}
-
-/* What --quantize, --scales, --block and --like say together. */
-static int quantizing(struct lens_args *a, struct lens_err *err)
-{
-	struct lens_plan_opts *p = &a->view.plan;
-	const char *without = a->scales ? "--scales" :
-			      p->block  ? "--block" :
-					  NULL;
-
-	if (!a->quantize && without)
-		return lens_fail(err, EINVAL, "%s: only with --quantize",
-				 without);
-	if (p->cast && !a->view.like)
-		return lens_fail(err, EINVAL, "--cast: only with --like");
-	if ((a->quantize || a->view.like) && !p->reverse)
-		return lens_fail(err, EINVAL, "%s: only with --reverse",
-				 a->quantize ? "--quantize" : "--like");
-	if (!a->quantize)
-		return 0;
-	p->quantize = a->scales    ? a->scales :
-		      a->view.like ? LENS_SCALES_LIKE :
-				     LENS_SCALES_AMAX;
-	if ((p->quantize == LENS_SCALES_LIKE) != (a->view.like != NULL))
-		return lens_fail(err, EINVAL,
-				 a->view.like ?
-					 "--like: its scales are taken, so "
-					 "--scales can only be like" :
-					 "--scales like: of which directory? "
-					 "--like says it");
-	if (p->block && p->quantize != LENS_SCALES_AMAX)
-		return lens_fail(err, EINVAL, "--block: only of --scales amax");
-	return 0;
-}
-
 static bool called_by_mount(const char *argv0)
 {
 	const char *slash = strrchr(argv0, '/');
@@ -256,7 +179,7 @@ int lens_cli_parse(struct lens_args *a, int argc, char **argv,
 		return 0;
 	if (!a->command && without_command(a, err) < 0)
 		return -err->code;
-	return check(a, err) < 0 ? -err->code : quantizing(a, err);
+	return lens_cli_check(a, err);
 }
 
 void lens_cli_args_fini(struct lens_args *a)

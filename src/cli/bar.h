@@ -23,6 +23,10 @@ const char *lens_cli_bar_line(char *buf, const struct lens_bar_look *look,
 /* "1:02:03", "0:07". @buf of 32 bytes, returned. */
 const char *lens_cli_clock(char *buf, double seconds);
 
+/* "3.2 GB in 0:04 (800.0 MB/s)". @buf of LENS_LAST_WORD bytes, returned. */
+#define LENS_LAST_WORD 128
+const char *lens_cli_last_word(char *buf, uint64_t bytes, double seconds);
+
 /* bar.c: redrawn ten times a second by a thread of its own. */
 struct lens_bar {
 	struct lens_bar_look look;

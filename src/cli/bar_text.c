@@ -26,6 +26,18 @@ const char *lens_cli_clock(char *buf, double seconds)
 	return buf;
 }
 
+const char *lens_cli_last_word(char *buf, uint64_t bytes, double seconds)
+{
+	const double least = seconds > 1e-3 ? seconds : 1e-3;
+	char size[32], rate[32], time[32];
+
+	(void)snprintf(
+		buf, LENS_LAST_WORD, "%s in %s (%s/s)",
+		lens_format_size(size, bytes), lens_cli_clock(time, seconds),
+		lens_format_size(rate, (uint64_t)((double)bytes / least)));
+	return buf;
+}
+
 /* The share of @of that is done, downwards: all of it only at the end. */
 static unsigned share(uint64_t done, uint64_t total, unsigned of)
 {

@@ -52,7 +52,8 @@ struct lens_args {
 	bool detail, source, json, ops, codecs, quiet;
 	bool help, version, list_commands, list_options;
 	bool fake; /* mount -f, as mount(8) means it: check and do nothing */
-	const char *log;
+	const char *log, *hashes;
+	uint64_t sample; /* pieces of each tensor; 0: all of it */
 	enum lens_cli_as as;
 	struct lens_arena arena;
 };
@@ -61,6 +62,8 @@ struct lens_args {
 int lens_cli_parse(struct lens_args *a, int argc, char **argv,
 		   struct lens_err *err) LENS_MUST_CHECK;
 void lens_cli_args_fini(struct lens_args *a);
+/* checks.c: do options and operands go together, and what do they say? */
+int lens_cli_check(struct lens_args *a, struct lens_err *err) LENS_MUST_CHECK;
 /* One option into @a; @value NULL for a flag. */
 struct lens_option;
 int lens_cli_apply(struct lens_args *a, const struct lens_option *o,
@@ -81,6 +84,8 @@ enum lens_cli_command {
 	LENS_CMD_LS,
 	LENS_CMD_CAT,
 	LENS_CMD_PLAN,
+	LENS_CMD_VERIFY,
+	LENS_CMD_HASH,
 	LENS_CMD_RECIPES,
 	LENS_CMD_MAX,
 };
@@ -116,6 +121,8 @@ int lens_cli_set_dtype(struct lens_args *a, const char *v,
 		       struct lens_err *err);
 int lens_cli_set_exclude(struct lens_args *a, const char *v,
 			 struct lens_err *err);
+int lens_cli_set_hashes(struct lens_args *a, const char *v,
+			struct lens_err *err);
 int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err);
@@ -123,6 +130,8 @@ int lens_cli_set_part(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_quantize(struct lens_args *a, const char *v,
 			  struct lens_err *err);
 int lens_cli_set_recipe(struct lens_args *a, const char *v,
+			struct lens_err *err);
+int lens_cli_set_sample(struct lens_args *a, const char *v,
 			struct lens_err *err);
 int lens_cli_set_scales(struct lens_args *a, const char *v,
 			struct lens_err *err);
@@ -144,6 +153,8 @@ int lens_cli_convert(struct lens_args *a, struct lens_err *err);
 int lens_cli_ls(struct lens_args *a, struct lens_err *err);
 int lens_cli_cat(struct lens_args *a, struct lens_err *err);
 int lens_cli_plan(struct lens_args *a, struct lens_err *err);
+int lens_cli_verify(struct lens_args *a, struct lens_err *err);
+int lens_cli_hash(struct lens_args *a, struct lens_err *err);
 int lens_cli_recipes(struct lens_args *a, struct lens_err *err);
 
 /* open.c: SOURCE as the options say; warnings are told, and refused with

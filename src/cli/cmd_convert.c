@@ -10,17 +10,13 @@
 #include "cli/bar.h"
 #include "cli/cli.h"
 #include "cli/dest.h"
+#include "cli/pool.h"
 #include "lens/log.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
-
-/* Bytes of a job at most; all threads' buffers together. */
-#define JOB_MAX (4u << 20)
-#define JOB_MIN (1u << 20)
-#define BUFFERS_MAX (64u << 20)
 
 struct job {
 	uint32_t file; /* of the destination */
@@ -31,14 +27,11 @@ struct job {
 struct converting {
 	const struct lens_view *v;
 	struct lens_dest dest;
-	unsigned threads;
-	size_t job_max, panel_max;
+	struct lens_pool pool;
+	size_t panel_max;
 	size_t n, room;
 	struct job *job;
 	struct lens_bar bar;
-	pthread_mutex_t lock;
-	void *spare; /* buffers that nobody uses, each the next one's address
-			first; under lock */
 };
 
 static volatile sig_atomic_t stops; /* signals that asked for an end */
@@ -73,9 +66,10 @@ static int add_job(struct converting *c, size_t file, uint64_t off, uint64_t n,
 static int cut(struct converting *c, size_t file, uint64_t *begin, uint64_t end,
 	       bool all, struct lens_err *err)
 {
-	while (end - *begin >= c->job_max || (all && end > *begin)) {
-		uint64_t n =
-			end - *begin < c->job_max ? end - *begin : c->job_max;
+	const uint64_t most = c->pool.size;
+
+	while (end - *begin >= most || (all && end > *begin)) {
+		uint64_t n = end - *begin < most ? end - *begin : most;
 
 		if (add_job(c, file, *begin, n, err) < 0)
 			return -err->code;
@@ -156,26 +150,6 @@ static int cut_file(struct converting *c, size_t file, const uint32_t *order,
 	return cut(c, file, &begin, t->size, true, err);
 }
 
-static void *buffer(struct converting *c)
-{
-	void *buf;
-
-	(void)pthread_mutex_lock(&c->lock);
-	buf = c->spare;
-	if (buf)
-		memcpy(&c->spare, buf, sizeof(c->spare));
-	(void)pthread_mutex_unlock(&c->lock);
-	return buf ? buf : malloc(c->job_max);
-}
-
-static void give_back(struct converting *c, void *buf)
-{
-	(void)pthread_mutex_lock(&c->lock);
-	memcpy(buf, &c->spare, sizeof(c->spare));
-	c->spare = buf;
-	(void)pthread_mutex_unlock(&c->lock);
-}
-
 /* Nothing but zeros: a hole in the file says as much. */
 static bool is_zero(const char *buf, size_t n)
 {
@@ -249,13 +223,13 @@ static int one(void *ctx, size_t i, struct lens_err *err)
 	const struct phase *ph = ctx;
 	struct converting *c = ph->c;
 	const struct job *j = &c->job[ph->first + i];
-	void *buf = buffer(c);
+	void *buf = lens_pool_take(&c->pool);
 	int n;
 
 	if (!buf)
 		return lens_fail(err, ENOMEM, "no memory for a buffer");
 	n = work(c, j, buf, err);
-	give_back(c, buf);
+	lens_pool_give(&c->pool, buf);
 	if (n < 0)
 		return n;
 	atomic_fetch_add(&c->bar.done, j->n);
@@ -295,7 +269,7 @@ static int write_jobs(struct converting *c, struct lens_err *err)
 		while (end < c->n &&
 		       c->dest.file[c->job[end].file].rank == rank)
 			end++;
-		if (lens_parallel(end - i, c->threads, one, &ph, err) < 0)
+		if (lens_parallel(end - i, c->pool.threads, one, &ph, err) < 0)
 			return -err->code;
 	}
 	return lens_dest_sync(&c->dest, err);
@@ -338,18 +312,6 @@ static int write_all(struct converting *c, size_t *missing,
 	return 0;
 }
 
-static void set_sizes(struct converting *c, unsigned jobs)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	c->threads = jobs ? jobs : cpus > 0 ? (unsigned)cpus : 1;
-	c->job_max = BUFFERS_MAX / c->threads & ~(size_t)4095;
-	c->job_max = c->job_max > JOB_MAX ? JOB_MAX :
-		     c->job_max < JOB_MIN ? JOB_MIN :
-					    c->job_max;
-	c->panel_max = lens_view_panel_max(c->v);
-}
-
 static void catch_signals(void)
 {
 	/* No SA_RESTART: a write that waits is to come back. */
@@ -365,20 +327,14 @@ static void catch_signals(void)
 
 static void fini(struct converting *c)
 {
-	while (c->spare) {
-		void *next;
-
-		memcpy(&next, c->spare, sizeof(next));
-		free(c->spare);
-		c->spare = next;
-	}
+	lens_pool_fini(&c->pool);
 	free(c->job);
 	lens_dest_fini(&c->dest);
 }
 
 static void summary(const struct converting *c, double seconds, size_t missing)
 {
-	char size[32], rate[32], time[32], part[64] = "";
+	char text[LENS_LAST_WORD], part[64] = "";
 	uint64_t bytes = 0;
 	size_t n = 0;
 
@@ -390,12 +346,9 @@ static void summary(const struct converting *c, double seconds, size_t missing)
 	if (c->dest.parts)
 		(void)snprintf(part, sizeof(part), "part %u/%u: ", c->dest.part,
 			       c->dest.parts);
-	lens_log(LENS_LOG_INFO, "convert: '%s': %s%zu file%s, %s in %s (%s/s)",
+	lens_log(LENS_LOG_INFO, "convert: '%s': %s%zu file%s, %s",
 		 LENS_SHOW(c->dest.path), part, n, n == 1 ? "" : "s",
-		 lens_format_size(size, bytes), lens_cli_clock(time, seconds),
-		 lens_format_size(
-			 rate, (uint64_t)((double)bytes /
-					  (seconds > 1e-3 ? seconds : 1e-3))));
+		 lens_cli_last_word(text, bytes, seconds));
 	if (missing)
 		lens_log(LENS_LOG_INFO,
 			 "convert: '%s': %zu file%s of other parts %s missing; "
@@ -423,10 +376,11 @@ static int convert(struct converting *c, const struct lens_args *a,
 	size_t missing = 0;
 	int n;
 
-	set_sizes(c, a->jobs);
+	lens_pool_init(&c->pool, a->jobs);
+	c->panel_max = lens_view_panel_max(c->v);
 	c->dest.options = a->given.data;
 	c->dest.stopped = stopped;
-	c->dest.threads = c->threads;
+	c->dest.threads = c->pool.threads;
 	if (lens_dest_init(&c->dest, a->operand[1], c->v, a->part, a->parts,
 			   err) < 0)
 		return -err->code;
@@ -452,8 +406,7 @@ static int convert(struct converting *c, const struct lens_args *a,
 int lens_cli_convert(struct lens_args *a, struct lens_err *err)
 {
 	LENS_CLEANUP(lens_view_closep) struct lens_view *v = NULL;
-	struct converting c = { .lock = PTHREAD_MUTEX_INITIALIZER,
-				.dest = { .dir = -1,
+	struct converting c = { .dest = { .dir = -1,
 					  .work = -1,
 					  .lock = PTHREAD_MUTEX_INITIALIZER } };
 	int n;

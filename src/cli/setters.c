@@ -123,6 +123,29 @@ int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err)
 	return 0;
 }
 
+int lens_cli_set_hashes(struct lens_args *a, const char *v,
+			struct lens_err *err)
+{
+	if (!*v)
+		return lens_fail(err, EINVAL, "it needs a file's name");
+	a->hashes = v;
+	return 0;
+}
+
+int lens_cli_set_sample(struct lens_args *a, const char *v,
+			struct lens_err *err)
+{
+	char *end;
+	unsigned long n = strtoul(v, &end, 10);
+
+	if (*v < '0' || *v > '9' || *end || n < 1 || n > 1000000)
+		return lens_fail(err, EINVAL,
+				 "'%s' is not a number from 1 to 1000000",
+				 LENS_SHOW(v));
+	a->sample = n;
+	return 0;
+}
+
 int lens_cli_set_as(struct lens_args *a, const char *v, struct lens_err *err)
 {
 	static const char *const names[] = {

@@ -11,9 +11,11 @@
 #define LS LENS_OF(LENS_CMD_LS)
 #define CAT LENS_OF(LENS_CMD_CAT)
 #define PLAN LENS_OF(LENS_CMD_PLAN)
+#define VERIFY LENS_OF(LENS_CMD_VERIFY)
+#define HASH LENS_OF(LENS_CMD_HASH)
 #define RECIPES LENS_OF(LENS_CMD_RECIPES)
 /* All that open a source. */
-#define VIEW (MOUNT | CONVERT | LS | CAT | PLAN)
+#define VIEW (MOUNT | CONVERT | LS | CAT | PLAN | VERIFY | HASH)
 #define FLAG(field) .flag = offsetof(struct lens_args, field)
 
 const struct lens_command lens_cli_commands[LENS_CMD_MAX] = {
@@ -41,6 +43,14 @@ const struct lens_command lens_cli_commands[LENS_CMD_MAX] = {
 			    "tell what would be shown, and how it is made",
 			    "lensfs plan --recipe dequant ~/models/fp8",
 			    lens_cli_plan },
+	[LENS_CMD_VERIFY] = { "verify", "[SOURCE] DIR", 1, 2,
+			      "compare the tensors of DIR with the view's",
+			      "lensfs verify ~/models/fp8 /data/native",
+			      lens_cli_verify },
+	[LENS_CMD_HASH] = { "hash", "SOURCE", 1, 1,
+			    "print the SHA-256 of each tensor of the view",
+			    "lensfs hash ~/models/fp8 >native.sums",
+			    lens_cli_hash },
 	[LENS_CMD_RECIPES] = { "recipes", "[NAME]", 0, 1,
 			       "list the built-in recipes, or print one",
 			       "lensfs recipes dequant >my-recipe.json",
@@ -64,12 +74,16 @@ static const struct lens_option options[] = {
 	  FLAG(source) },
 	{ "as", 0, "FORMAT", "of a tensor: raw (default), npy, safetensors",
 	  CAT, .set = lens_cli_set_as },
+	{ "hashes", 0, "FILE", "not with a view, but with what hash printed",
+	  VERIFY, .set = lens_cli_set_hashes },
+	{ "sample", 0, "N", "compare N pieces of 32 KiB of each tensor", VERIFY,
+	  .set = lens_cli_set_sample },
 	{ "ops", 0, NULL, "list the ops that recipes can use", RECIPES,
 	  FLAG(ops) },
 	{ "codecs", 0, NULL, "list the codecs that recipes can use", RECIPES,
 	  FLAG(codecs) },
 	{ "json", 0, NULL, "print one JSON object, for programs",
-	  LS | PLAN | RECIPES, FLAG(json) },
+	  LS | PLAN | VERIFY | HASH | RECIPES, FLAG(json) },
 	{ "recipe", 0, "NAME|FILE", "the recipe (default: by config.json)",
 	  VIEW, true, .set = lens_cli_set_recipe },
 	{ "to", 0, "hf", "keep names and layout, decode tensors", VIEW, true,
@@ -104,8 +118,8 @@ static const struct lens_option options[] = {
 	  VIEW, true, .set = lens_cli_set_cache_size },
 	{ "cache-compress", 0, "WHEN", "use LZ4: auto (default), always, never",
 	  VIEW, true, .set = lens_cli_set_cache_compress, .rare = true },
-	{ "jobs", 0, "N", "threads (default: one a CPU)", MOUNT | CONVERT, true,
-	  .set = lens_cli_set_jobs },
+	{ "jobs", 0, "N", "threads (default: one a CPU)",
+	  MOUNT | CONVERT | VERIFY | HASH, true, .set = lens_cli_set_jobs },
 	{ "part", 0, "I/N", "write the share I, from 0, of N processes' work",
 	  CONVERT, .set = lens_cli_set_part },
 	{ "quiet", 'q', NULL, "no warnings, no progress",

@@ -7,7 +7,7 @@
 set -eu
 
 packages="gcc libc6-dev meson ninja-build pkg-config fuse3 libfuse3-dev
-	libcjson-dev liblz4-dev libpcre2-dev check"
+	libcjson-dev liblz4-dev libpcre2-dev libssl-dev check"
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:-$root/build}
 

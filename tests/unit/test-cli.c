@@ -4,6 +4,7 @@
  */
 #include "cli/args.c"
 #include "cli/bar_text.c"
+#include "cli/checks.c"
 #include "cli/deal.c"
 #include "cli/fsopts.c"
 #include "cli/setters.c"
@@ -24,6 +25,8 @@ STUB(lens_cli_convert)
 STUB(lens_cli_ls)
 STUB(lens_cli_cat)
 STUB(lens_cli_plan)
+STUB(lens_cli_verify)
+STUB(lens_cli_hash)
 STUB(lens_cli_recipes)
 
 /* The command line as words with blanks between; "_" is an empty word. */
@@ -68,6 +71,11 @@ static void describe(const struct lens_args *a, struct lens_buf *b)
 		lens_buf_printf(b, " part=%u of %u", a->part, a->parts);
 	if (a->log)
 		lens_buf_printf(b, " log=%s", a->log);
+	if (a->hashes)
+		lens_buf_printf(b, " hashes=%s", a->hashes);
+	if (a->sample)
+		lens_buf_printf(b, " sample=%llu",
+				(unsigned long long)a->sample);
 	if (v->compress)
 		lens_buf_printf(b, " compress=%d", (int)v->compress);
 	if (a->as)
@@ -121,6 +129,11 @@ static const struct {
 	{ "lensfs mount --strict --follow-links --inspect --log l a b",
 	  "mount <a> <b> log=l follow inspect strict" },
 	{ "lensfs ls --exclude .*bias a", "ls <a> exclude=.*bias" },
+	{ "lensfs verify --recipe r --sample 3 --jobs 2 a b",
+	  "verify <a> <b> recipe=r jobs=2 sample=3" },
+	{ "lensfs verify --hashes h --follow-links --jobs 2 --json -q b",
+	  "verify <b> jobs=2 hashes=h follow json quiet" },
+	{ "lensfs hash --json --dtype f32 a", "hash <a> dtype=F32 json" },
 	{ "lensfs recipes", "recipes" },
 	{ "lensfs recipes --ops", "recipes ops" },
 	{ "lensfs recipes --codecs --json", "recipes json codecs" },
@@ -213,6 +226,14 @@ static const struct {
 	{ "lensfs convert --part 0/18446744073709551617 a b", "is not I/N" },
 	{ "lensfs mount --part 0/8 a b", "--part: not an option of mount" },
 	{ "lensfs cat --as text a k", "'text' is not raw, npy or safetensors" },
+	{ "lensfs verify a", "an operand is missing: verify SOURCE DIR" },
+	{ "lensfs verify --hashes h a b", "--hashes: without SOURCE" },
+	{ "lensfs verify --hashes h --recipe r b", "without --recipe" },
+	{ "lensfs verify --hashes h --to hf b", "without --to" },
+	{ "lensfs verify --hashes h --sample 1 b", "one at a time" },
+	{ "lensfs verify --hashes= b", "--hashes: it needs a file's name" },
+	{ "lensfs verify --sample 0 a b", "--sample: '0' is not a number" },
+	{ "lensfs hash --sample 1 a", "--sample: not an option of hash" },
 	{ "lensfs recipes --ops --codecs", "one at a time" },
 	{ "lensfs recipes --ops x", "one at a time" },
 	{ "lensfs ls --source --to hf a", "no --to" },
@@ -351,6 +372,16 @@ static const struct {
 	{ 36061, "10:01:01" }, { -3, "0:00" },
 };
 
+START_TEST(last_words)
+{
+	char buf[LENS_LAST_WORD];
+
+	ck_assert_str_eq(lens_cli_last_word(buf, 3000000000u, 60),
+			 "3.0 GB in 1:00 (50.0 MB/s)");
+	ck_assert_str_eq(lens_cli_last_word(buf, 0, 0), "0 B in 0:00 (0 B/s)");
+}
+END_TEST
+
 START_TEST(clocks_of_progress)
 {
 	char buf[32];
@@ -374,6 +405,7 @@ int main(void)
 	tcase_add_loop_test(tc, files_to_parts, 0, LENS_ARRAY_SIZE(deals));
 	tcase_add_loop_test(tc, lines_of_progress, 0, LENS_ARRAY_SIZE(bars));
 	tcase_add_loop_test(tc, clocks_of_progress, 0, LENS_ARRAY_SIZE(clocks));
+	tcase_add_test(tc, last_words);
 	srunner_run_all(sr, CK_ENV);
 	srunner_free(sr);
 	return 0;
