@@ -131,7 +131,7 @@ static uint64_t run_at(const struct along *a, uint64_t x)
 struct line {
 	const struct lens_stored *s;
 	unsigned code, out; /* bytes of a code, of an element */
-	bool detour;        /* by way of another dtype than the target */
+	bool indirect;      /* by way of another dtype than the target */
 	unsigned n;
 	struct along a[LENS_COMPANIONS];
 };
@@ -161,17 +161,22 @@ static float scale_at(const struct line *l, uint64_t x, float *zero)
 	return scale;
 }
 
-/* Products in f32 to the target, by way of what they go through; they are
- * overwritten. */
-static void finish(const struct lens_stored *s, float *v, size_t n, void *dst)
+/* Products in f32, rounded to what they go through. */
+static void detour(const struct lens_stored *s, float *v, size_t n)
 {
 	uint16_t narrow[AT_ONCE];
 
-	if (s->via != LENS_DTYPE_INVALID && s->via != LENS_F32 &&
-	    s->via != s->dtype) {
-		(void)lens_from_f32(s->via, narrow, v, n);
-		(void)lens_to_f32(s->via, v, narrow, n);
-	}
+	if (s->via == LENS_DTYPE_INVALID || s->via == LENS_F32 ||
+	    s->via == s->dtype)
+		return;
+	(void)lens_from_f32(s->via, narrow, v, n);
+	(void)lens_to_f32(s->via, v, narrow, n);
+}
+
+/* Products in f32 to the target; they are overwritten. */
+static void finish(const struct lens_stored *s, float *v, size_t n, void *dst)
+{
+	detour(s, v, n);
 	(void)lens_from_f32(s->dtype, dst, v, n);
 }
 
@@ -206,20 +211,42 @@ static void decode_mixed(const struct line *l, const void *codes, uint64_t x,
 	finish(l->s, v, n, dst);
 }
 
-/* A table of the 16 products; elements by it. */
+/* Elements by a table of the 16 that there are. */
+static void look_up(const void *table, unsigned es, const uint8_t *codes,
+		    size_t n, void *dst)
+{
+	uint32_t wide[16];
+	uint16_t narrow[16];
+
+	if (es == 2) {
+		memcpy(narrow, table, sizeof(narrow));
+		for (size_t i = 0; i < n; i++)
+			memcpy((char *)dst + i * 2, &narrow[codes[i]], 2);
+		return;
+	}
+	memcpy(wide, table, sizeof(wide));
+	for (size_t i = 0; i < n; i++)
+		memcpy((char *)dst + i * 4, &wide[codes[i]], 4);
+}
+
+/* Codes of 4 bits with one scale: the 16 products, rounded as they go. */
 static void decode_table(const struct lens_stored *s, const uint8_t *codes,
 			 float scale, float zero, size_t n, void *dst)
 {
-	const unsigned es = lens_dtype_bits(s->dtype) / 8;
+	static const float one = 1.0f, none = 0.0f;
 	unsigned char table[16 * 4];
 	float v[16];
 
 	for (unsigned i = 0; i < 16; i++)
 		v[i] = s->values[i] - zero;
 	lens_kernels()->scale_f32(v, v, 16, scale);
+	if (s->dtype == LENS_BF16) {
+		detour(s, v, 16);
+		lens_kernels()->code4_bf16(dst, codes, 1, n, v, &one, &none);
+		return;
+	}
 	finish(s, v, 16, table);
-	for (size_t i = 0; i < n; i++)
-		memcpy((char *)dst + i * es, table + codes[i] * es, es);
+	look_up(table, lens_dtype_bits(s->dtype) / 8, codes, n, dst);
 }
 
 /* All with one scale. */
@@ -229,7 +256,7 @@ static void decode_run(const struct line *l, const void *codes, float scale,
 	const struct lens_stored *s = l->s;
 	float v[AT_ONCE];
 
-	if (s->values && s->dtype == LENS_BF16 && !l->detour) {
+	if (s->values && s->dtype == LENS_BF16 && !l->indirect) {
 		lens_kernels()->code4_bf16(dst, codes, 1, n, s->values, &scale,
 					   &zero);
 		return;
@@ -238,7 +265,7 @@ static void decode_run(const struct line *l, const void *codes, float scale,
 		decode_table(s, codes, scale, zero, n, dst);
 		return;
 	}
-	if (zero == 0 && s->zero == 0 && !l->detour) {
+	if (zero == 0 && s->zero == 0 && !l->indirect) {
 		(void)lens_decode(s->dtype, dst, s->code, codes, n, scale);
 		return;
 	}
@@ -313,7 +340,7 @@ static void decode_groups(const struct line *l, const void *codes, uint64_t x,
 
 	for (unsigned i = 0; i < l->n; i++)
 		fill_groups(&l->a[i], x, n, scale, zero);
-	if (l->s->values && l->s->dtype == LENS_BF16 && !l->detour) {
+	if (l->s->values && l->s->dtype == LENS_BF16 && !l->indirect) {
 		lens_kernels()->code4_bf16(dst, codes, n, (size_t)size,
 					   l->s->values, scale, zero);
 		return;
@@ -370,8 +397,8 @@ void lens_stored_decode(const struct lens_stored *s,
 	struct line l = { .s = s,
 			  .code = lens_stored_code_size(s),
 			  .out = lens_dtype_bits(s->dtype) / 8,
-			  .detour = s->via != LENS_DTYPE_INVALID &&
-				    s->via != LENS_F32 && s->via != s->dtype,
+			  .indirect = s->via != LENS_DTYPE_INVALID &&
+				      s->via != LENS_F32 && s->via != s->dtype,
 			  .n = s->n_companions };
 
 	for (unsigned i = 0; i < l.n; i++)

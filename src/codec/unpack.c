@@ -81,17 +81,24 @@ static void unpack_row(unsigned bits, const uint8_t *src, unsigned skip,
 	}
 }
 
-/* Words of 8 codes each, of which element @skip is the first. */
+/* Words of 8 codes each, in the order 0 2 4 6 1 3 5 7 from the lowest bits on;
+ * element @skip is the first. */
 static void unpack_interleaved(const uint8_t *src, unsigned skip, size_t n,
 			       uint8_t *dst)
 {
-	static const uint8_t nibble[8] = { 0, 4, 1, 5, 2, 6, 3, 7 };
+	for (size_t i = 0, m; i < n; i += m, skip = 0, src += 4) {
+		uint8_t word[8]; /* elements 2 k are the lower 16 bits */
 
-	for (size_t i = 0; i < n; i++) {
-		const size_t e = i + skip;
-		const unsigned k = nibble[e % 8];
-
-		dst[i] = (uint8_t)(src[e / 8 * 4 + k / 2] >> (k % 2 * 4) & 15);
+		for (unsigned k = 0; k < 4; k++) {
+			word[2 * k] = (uint8_t)(src[k / 2] >> (k % 2 * 4) & 15);
+			word[2 * k + 1] =
+				(uint8_t)(src[2 + k / 2] >> (k % 2 * 4) & 15);
+		}
+		m = 8 - skip < n - i ? 8 - skip : n - i;
+		if (m == 8)
+			memcpy(dst + i, word, 8);
+		else
+			memcpy(dst + i, word + skip, m);
 	}
 }
 

@@ -448,15 +448,50 @@ static bool fits(const struct work *w, const struct lens_tile *t, bool turned)
 	return w->coded || lens_window_size(&from->stored, &box) <= LENS_WINDOW;
 }
 
-/* Halve the tile until it fits: where the source is contiguous it stays whole
- * longest. */
+/* Companion elements of the half of @t in dimension @d. */
+static uint64_t half_window(const struct lens_tile *t, unsigned d)
+{
+	struct lens_tile half = *t;
+	struct lens_box box;
+
+	half.kn[d] = (t->kn[d] + 1) / 2;
+	box = lens_tile_box(&half);
+	return lens_window_size(&t->piece->from->stored, &box);
+}
+
+/*
+ * The dimension that @t is halved in: where the source is contiguous it stays
+ * whole longest.  But where groups are looked up, all of them are needed
+ * however few indexes there are, and halving those would not help.
+ */
+static unsigned split_dim(const struct work *w, const struct lens_tile *t,
+			  bool turned)
+{
+	const unsigned b = w->o->v.rank - 1, a = b - 1;
+	unsigned d = b, other;
+	struct lens_box box;
+
+	if (!b)
+		return b;
+	if (turned ? t->kn[b] == 1 : t->kn[a] > 1)
+		d = a;
+	other = a + b - d;
+	box = lens_tile_box(t);
+	if (!w->coded && t->kn[other] > 1 &&
+	    lens_window_size(&t->piece->from->stored, &box) > LENS_WINDOW &&
+	    half_window(t, other) < half_window(t, d))
+		d = other;
+	return d;
+}
+
+/* Halve the tile until it fits. */
 static int split_tile(const struct work *w, const struct lens_tile *t,
 		      struct lens_err *err)
 {
-	const unsigned rank = w->o->v.rank, b = rank - 1;
+	const unsigned rank = w->o->v.rank;
 	const bool turned = lens_tile_turned(t->piece, rank);
 	struct lens_tile half = *t;
-	unsigned d = b;
+	unsigned d;
 
 	if (t->piece->from->kind == LENS_FILL) {
 		fill_tile(w, t);
@@ -464,8 +499,7 @@ static int split_tile(const struct work *w, const struct lens_tile *t,
 	}
 	if (fits(w, t, turned))
 		return make_tile(w, t, err);
-	if (rank >= 2 && (turned ? t->kn[b] == 1 : t->kn[b - 1] > 1))
-		d = b - 1;
+	d = split_dim(w, t, turned);
 	half.kn[d] = t->kn[d] / 2;
 	/* Whole blocks of cache lines and of scales, where there is a choice.
 	 */
