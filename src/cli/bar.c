@@ -3,9 +3,9 @@
  * bar.c - the thread that redraws a line of progress.
  */
 #include "cli/bar.h"
+#include "cli/term.h"
 
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,35 +21,13 @@ double lens_cli_now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The first of them that is set decides, as in setlocale(3). */
-static bool speaks_utf8(void)
-{
-	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-
-	for (size_t i = 0; i < LENS_ARRAY_SIZE(names); i++) {
-		const char *v = getenv(names[i]);
-
-		if (v && *v)
-			return strcasestr(v, "utf-8") || strcasestr(v, "utf8");
-	}
-	return false;
-}
-
-static unsigned columns(void)
-{
-	struct winsize w;
-
-	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ?
-		       w.ws_col - 1u :
-		       79;
-}
-
 static void draw(struct lens_bar *b, double rate)
 {
 	char line[LENS_BAR_MAX], out[LENS_BAR_MAX + 8];
+	unsigned columns = lens_term_columns(STDERR_FILENO);
 	int n;
 
-	b->look.width = columns();
+	b->look.width = columns ? columns - 1 : 79;
 	(void)lens_cli_bar_line(line, &b->look, atomic_load(&b->done), b->total,
 				rate);
 	n = snprintf(out, sizeof(out), "\r%s\033[K", line);
@@ -95,16 +73,15 @@ static void *redraw(void *arg)
 void lens_cli_bar_start(struct lens_bar *b, const char *what, uint64_t total,
 			bool quiet)
 {
-	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
 	pthread_condattr_t attr;
 
 	*b = (struct lens_bar){ .look = { .what = what,
-					  .utf8 = speaks_utf8(),
-					  .colour = !no_colour || !*no_colour },
+					  .utf8 = lens_term_utf8(),
+					  .colour = lens_term_colours(
+						  STDERR_FILENO) },
 				.total = total,
 				.lock = PTHREAD_MUTEX_INITIALIZER };
-	if (quiet || !isatty(STDERR_FILENO) || !term || !*term ||
-	    strcmp(term, "dumb") == 0)
+	if (quiet || !lens_term_is(STDERR_FILENO))
 		return;
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

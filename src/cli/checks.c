@@ -47,7 +47,20 @@ static int check(const struct lens_args *a, struct lens_err *err)
 	if (a->source && a->view.to_hf)
 		return lens_fail(err, EINVAL,
 				 "--source lists what is there: no --to");
+	if (a->tree && (a->json || a->detail))
+		return lens_fail(err, EINVAL,
+				 "--tree: neither with -l nor with --json");
 	return check_operands(a, err);
+}
+
+/* --head is for people, unless it is said otherwise. */
+static int heading(struct lens_args *a, struct lens_err *err)
+{
+	if (a->head && !a->as_given)
+		a->as = LENS_AS_TEXT;
+	if (a->head && a->as != LENS_AS_TEXT && a->as != LENS_AS_RAW)
+		return lens_fail(err, EINVAL, "--head: only as text or raw");
+	return 0;
 }
 
 /* What --quantize, --scales, --block and --like say together. */
@@ -114,7 +127,7 @@ static int hashing(const struct lens_args *a, struct lens_err *err)
 
 int lens_cli_check(struct lens_args *a, struct lens_err *err)
 {
-	if (check(a, err) < 0 || quantizing(a, err) < 0)
+	if (check(a, err) < 0 || quantizing(a, err) < 0 || heading(a, err) < 0)
 		return -err->code;
 	return hashing(a, err);
 }

@@ -21,6 +21,7 @@ enum lens_cli_exit {
 enum lens_cli_as {
 	LENS_AS_RAW,
 	LENS_AS_NPY,
+	LENS_AS_TEXT,
 	LENS_AS_SAFETENSORS,
 };
 
@@ -49,12 +50,14 @@ struct lens_args {
 	bool quantize;
 	enum lens_scales scales; /* --scales; LENS_SCALES_NONE: not given */
 	bool foreground, allow_other;
-	bool detail, source, json, ops, codecs, quiet;
+	bool detail, source, tree, json, ops, codecs, quiet;
 	bool help, version, list_commands, list_options;
 	bool fake; /* mount -f, as mount(8) means it: check and do nothing */
 	const char *log, *hashes;
 	uint64_t sample; /* pieces of each tensor; 0: all of it */
 	enum lens_cli_as as;
+	bool as_given;
+	uint64_t head; /* values; 0: all of them */
 	struct lens_arena arena;
 };
 
@@ -123,6 +126,7 @@ int lens_cli_set_exclude(struct lens_args *a, const char *v,
 			 struct lens_err *err);
 int lens_cli_set_hashes(struct lens_args *a, const char *v,
 			struct lens_err *err);
+int lens_cli_set_head(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err);

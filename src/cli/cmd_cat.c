@@ -3,6 +3,7 @@
  * cmd_cat.c - lensfs cat: a tensor, or a file of the view, to standard output.
  */
 #include "cli/cli.h"
+#include "cli/value_text.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -45,6 +46,30 @@ static int copy(const struct stream *s, struct lens_err *err)
 	return 0;
 }
 
+/* A value a line. */
+static int copy_text(const struct stream *s, enum lens_dtype d,
+		     struct lens_err *err)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf out = { 0 };
+	lens_autofree char *buf = malloc(PIECE);
+	const unsigned unit = lens_dtype_bits(d) / 8;
+	uint64_t off = 0;
+	size_t n;
+
+	if (!buf)
+		return lens_fail(err, ENOMEM, "no memory for a buffer");
+	do {
+		if (fetch(s, off, buf, &n, err) < 0)
+			return -err->code;
+		for (size_t i = 0; i < n; i += unit)
+			lens_value_text(&out, d, buf + i);
+		if (lens_cli_print(&out, err) < 0)
+			return -err->code;
+		off += n;
+	} while (n);
+	return 0;
+}
+
 /* A safetensors file of one tensor. */
 static int header_of(const struct lens_tensor *t, struct lens_err *err)
 {
@@ -57,13 +82,29 @@ static int header_of(const struct lens_tensor *t, struct lens_err *err)
 	return lens_cli_print(&header, err);
 }
 
-static int cat_tensor(const struct lens_view *v, size_t i, enum lens_cli_as as,
-		      struct lens_err *err)
+/* How much of it --head wants. */
+static uint64_t head_size(const struct lens_tensor *t, uint64_t head)
 {
+	const unsigned bits = lens_dtype_bits(t->dtype);
+
+	/* The last byte of dtypes below one may hold more. */
+	return head && head < t->size * 8 / bits ? (head * bits + 7) / 8 :
+						   t->size;
+}
+
+static int cat_tensor(const struct lens_view *v, size_t i,
+		      const struct lens_args *a, struct lens_err *err)
+{
+	const enum lens_cli_as as = a->as;
 	const struct lens_tensor *t = &lens_plan_at(lens_view_plan(v), i)->t;
-	struct stream s = { .v = v, .i = i, .size = t->size };
+	struct stream s = { .v = v, .i = i, .size = head_size(t, a->head) };
 	struct lens_attr attr;
 
+	if (as == LENS_AS_TEXT && !lens_value_has_text(t->dtype))
+		return lens_fail(err, EOPNOTSUPP, "%s is not shown as text",
+				 lens_dtype_name(t->dtype));
+	if (as == LENS_AS_TEXT)
+		return copy_text(&s, t->dtype, err);
 	if (as == LENS_AS_SAFETENSORS && header_of(t, err) < 0)
 		return -err->code;
 	if (as == LENS_AS_NPY) {
@@ -103,8 +144,8 @@ int lens_cli_cat(struct lens_args *a, struct lens_err *err)
 		return -err->code;
 	i = lens_plan_find(lens_view_plan(v), what);
 	if (i != LENS_NONE)
-		n = cat_tensor(v, i, a->as, err);
-	else if (a->as != LENS_AS_RAW)
+		n = cat_tensor(v, i, a, err);
+	else if (a->as != LENS_AS_RAW || a->head)
 		n = lens_fail(err, ENOENT,
 			      "no tensor of the view is called "
 			      "that");

@@ -3,102 +3,77 @@
  * cmd_ls.c - lensfs ls: the tensors of the view, or of the source, from headers
  * alone.
  */
-#include "cli/cli.h"
+#include "cli/shape_tree.h"
+#include "cli/tensors.h"
+#include "cli/term.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Print once so much has gathered. */
 #define FLUSH (64u << 10)
 
-/* A line of the list. */
-struct row {
-	const struct lens_tensor *t;
-	const char *file; /* NULL: a tensor of the source without bytes */
-	uint64_t off;     /* from the start of the file */
-};
-
-/* What is listed: a view, or a checkpoint alone. */
+/* What is listed. */
 struct listing {
 	const struct lens_args *a;
-	const struct lens_view *v;
-	const struct lens_ckpt *ckpt;
-	const char *pattern;
+	struct lens_tensors ts;
+	size_t n;
+	uint32_t *at; /* which of them */
+	bool colours;
 	int shape, bytes, file, off; /* widths of columns */
 	struct lens_buf out;
 };
 
-static size_t count(const struct listing *l)
+static int choose(struct listing *l, const char *pattern, struct lens_err *err)
 {
-	return l->v ? lens_plan_count(lens_view_plan(l->v)) :
-		      lens_ckpt_count(l->ckpt);
+	const size_t n = lens_tensors_count(&l->ts);
+
+	l->at = calloc(n + 1, sizeof(*l->at));
+	if (!l->at)
+		return lens_fail(err, ENOMEM, "no memory for a list");
+	for (size_t i = 0; i < n; i++)
+		if (!pattern ||
+		    fnmatch(pattern, lens_tensors_at(&l->ts, i)->name, 0) == 0)
+			l->at[l->n++] = (uint32_t)i;
+	if (!l->n && pattern)
+		return lens_fail(err, ENOENT, "'%s': no key matches",
+				 LENS_SHOW(pattern));
+	return 0;
 }
 
-static struct row row_at(const struct listing *l, size_t i)
+static void put_json(struct listing *l, size_t i, bool first)
 {
-	struct row r = { 0 };
-
-	if (l->v) {
-		struct lens_place p = lens_view_place(l->v, i);
-
-		r.t = &lens_plan_at(lens_view_plan(l->v), i)->t;
-		r.file = lens_view_weight_name(l->v, p.file);
-		r.off = p.off;
-		return r;
-	}
-	r.t = lens_ckpt_at(l->ckpt, i);
-	if (r.t->n_chunks) {
-		r.file = lens_ckpt_file(l->ckpt, r.t->chunks[0].file)->name;
-		r.off = r.t->chunks[0].off;
-	}
-	return r;
-}
-
-static bool wanted(const struct listing *l, const struct row *r)
-{
-	return !l->pattern || fnmatch(l->pattern, r->t->name, 0) == 0;
-}
-
-static void put_json(struct listing *l, const struct row *r, bool first)
-{
+	const struct lens_tensor *t = lens_tensors_at(&l->ts, i);
 	struct lens_buf *b = &l->out;
+	uint64_t off;
+	const char *file = lens_tensors_file(&l->ts, i, &off);
 
 	lens_buf_printf(b, "%s\n{\"key\": ", first ? "" : ",");
-	lens_json_quote(b, r->t->name, true);
+	lens_json_quote(b, t->name, true);
 	lens_buf_printf(b, ", \"dtype\": \"%s\", \"shape\": ",
-			lens_dtype_name(r->t->dtype));
-	lens_cli_shape(b, r->t);
+			lens_dtype_name(t->dtype));
+	lens_cli_shape(b, t);
 	lens_buf_printf(b, ", \"bytes\": %llu, \"file\": ",
-			(unsigned long long)r->t->size);
-	if (!r->file) {
+			(unsigned long long)t->size);
+	if (!file) {
 		lens_buf_puts(b, "null, \"offset\": null}");
 		return;
 	}
-	lens_json_quote(b, r->file, true);
-	lens_buf_printf(b, ", \"offset\": %llu}", (unsigned long long)r->off);
-}
-
-static void put_text(struct listing *l, const struct row *r)
-{
-	LENS_CLEANUP(lens_buf_fini) struct lens_buf shape = { 0 };
-	struct lens_buf *b = &l->out;
-
-	lens_cli_shape(&shape, r->t);
-	lens_buf_printf(b, "%-8s  %-*s  %*llu  ", lens_dtype_name(r->t->dtype),
-			l->shape, shape.failed ? "" : shape.data, l->bytes,
-			(unsigned long long)r->t->size);
-	if (l->a->detail)
-		lens_buf_printf(b, "%-*s  %*llu  ", l->file,
-				r->file ? LENS_SHOW(r->file) : "-", l->off,
-				(unsigned long long)r->off);
-	lens_cli_show(b, r->t->name);
-	lens_buf_puts(b, "\n");
+	lens_json_quote(b, file, true);
+	lens_buf_printf(b, ", \"offset\": %llu}", (unsigned long long)off);
 }
 
 static int digits(uint64_t n)
 {
-	return snprintf(NULL, 0, "%llu", (unsigned long long)n);
+	int width = 1;
+
+	while (n > 9) {
+		n /= 10;
+		width++;
+	}
+	return width;
 }
 
 static void widen(int *width, int n)
@@ -107,52 +82,166 @@ static void widen(int *width, int n)
 		*width = n;
 }
 
+static int shape_width(const struct lens_tensor *t)
+{
+	int width = t->rank ? (int)t->rank + 1 : 2;
+
+	for (unsigned d = 0; d < t->rank; d++)
+		width += digits(t->shape[d]);
+	return width;
+}
+
+static void pad(struct lens_buf *b, size_t begin, int width)
+{
+	static const char blanks[] = "                                ";
+	size_t n = b->n - begin, want = (size_t)width;
+
+	while (n < want) {
+		const size_t k = want - n < sizeof(blanks) - 1 ?
+					 want - n :
+					 sizeof(blanks) - 1;
+
+		lens_buf_add(b, blanks, k);
+		n += k;
+	}
+}
+
+static void put_dtype(struct listing *l, const char *name)
+{
+	lens_buf_puts(&l->out, l->colours && *name ? "\033[36m" : "");
+	lens_buf_printf(&l->out, "%-8s", name);
+	lens_buf_puts(&l->out, l->colours && *name ? "\033[0m  " : "  ");
+}
+
+static void put_number(struct lens_buf *b, uint64_t n, int width)
+{
+	pad(b, b->n, width - digits(n));
+	lens_buf_printf(b, "%llu  ", (unsigned long long)n);
+}
+
+static void put_text(struct listing *l, size_t i)
+{
+	const struct lens_tensor *t = lens_tensors_at(&l->ts, i);
+	struct lens_buf *b = &l->out;
+	uint64_t off;
+	const char *file = lens_tensors_file(&l->ts, i, &off);
+	size_t begin;
+
+	put_dtype(l, lens_dtype_name(t->dtype));
+	begin = b->n;
+	lens_cli_shape(b, t);
+	pad(b, begin, l->shape + 2);
+	put_number(b, t->size, l->bytes);
+	if (l->a->detail) {
+		lens_buf_printf(b, "%-*s  ", l->file,
+				file ? LENS_SHOW(file) : "-");
+		put_number(b, off, l->off);
+	}
+	lens_cli_show(b, t->name);
+	lens_buf_puts(b, "\n");
+}
+
 static void measure(struct listing *l)
 {
-	for (size_t i = 0; i < count(l); i++) {
-		struct row r = row_at(l, i);
-		int shape = r.t->rank ? (int)r.t->rank + 1 : 2;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct lens_tensor *t = lens_tensors_at(&l->ts, l->at[i]);
+		uint64_t off;
+		const char *file = lens_tensors_file(&l->ts, l->at[i], &off);
 
-		if (!wanted(l, &r))
+		widen(&l->shape, shape_width(t));
+		widen(&l->bytes, digits(t->size));
+		if (!l->a->detail)
 			continue;
-		for (unsigned d = 0; d < r.t->rank; d++)
-			shape += digits(r.t->shape[d]);
-		widen(&l->shape, shape);
-		widen(&l->bytes, digits(r.t->size));
-		widen(&l->file, r.file ? (int)strlen(LENS_SHOW(r.file)) : 1);
-		widen(&l->off, digits(r.off));
+		widen(&l->file, file ? (int)strlen(LENS_SHOW(file)) : 1);
+		widen(&l->off, digits(off));
 	}
 }
 
 static int print(struct listing *l, struct lens_err *err)
 {
-	bool json = l->a->json, first = true;
+	const bool json = l->a->json;
 
 	if (json)
 		lens_buf_puts(&l->out, "{\"tensors\": [");
 	else
 		measure(l);
-	for (size_t i = 0; i < count(l); i++) {
-		struct row r = row_at(l, i);
-
-		if (!wanted(l, &r))
-			continue;
+	for (size_t i = 0; i < l->n; i++) {
 		if (json)
-			put_json(l, &r, first);
+			put_json(l, l->at[i], !i);
 		else
-			put_text(l, &r);
-		first = false;
+			put_text(l, l->at[i]);
 		if (l->out.n >= FLUSH && lens_cli_print(&l->out, err) < 0)
 			return -err->code;
 	}
 	if (json)
 		lens_buf_puts(&l->out, "\n]}\n");
-	if (lens_cli_print(&l->out, err) < 0)
-		return -err->code;
-	if (first && l->pattern)
-		return lens_fail(err, ENOENT, "'%s': no key matches",
-				 LENS_SHOW(l->pattern));
-	return 0;
+	return lens_cli_print(&l->out, err);
+}
+
+/* The second column of a tree: "61 x [2,3]", "1234 tensors". */
+static void put_count(struct lens_buf *b, const struct lens_tree_line *x)
+{
+	if (x->t && x->times > 1)
+		lens_buf_printf(b, "%llu x ", (unsigned long long)x->times);
+	if (x->t)
+		lens_cli_shape(b, x->t);
+	else
+		lens_buf_printf(b, "%llu tensor%s",
+				(unsigned long long)x->tensors,
+				x->tensors == 1 ? "" : "s");
+}
+
+static void put_line(struct listing *l, const struct lens_tree_line *x)
+{
+	struct lens_buf *b = &l->out;
+	const bool bold = l->colours && !x->t;
+	size_t begin;
+
+	put_dtype(l, x->t ? lens_dtype_name(x->t->dtype) : "");
+	begin = b->n;
+	put_count(b, x);
+	pad(b, begin, l->shape + 2);
+	put_number(b, x->bytes, l->bytes);
+	pad(b, b->n, 2 * (int)x->depth);
+	lens_buf_puts(b, bold ? "\033[1m" : "");
+	lens_cli_show(b, x->label);
+	lens_buf_puts(b, bold ? "\033[0m\n" : "\n");
+}
+
+static void measure_tree(struct listing *l, const struct lens_tree_lines *tree)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf b = { 0 };
+
+	for (size_t i = 0; i < tree->n; i++) {
+		b.n = 0;
+		put_count(&b, &tree->v[i]);
+		widen(&l->shape, (int)b.n);
+		widen(&l->bytes, digits(tree->v[i].bytes));
+	}
+}
+
+static int print_tree(struct listing *l, struct lens_err *err)
+{
+	LENS_CLEANUP(lens_tree_lines_fini) struct lens_tree_lines tree = { 0 };
+	lens_autofree const struct lens_tensor **t =
+		calloc(l->n + 1, sizeof(const struct lens_tensor *));
+	struct lens_tree_line total = { .label = (char[]){ "in all" } };
+
+	for (size_t i = 0; t && i < l->n; i++)
+		t[i] = lens_tensors_at(&l->ts, l->at[i]);
+	if (!t || lens_tree_lines_make(t, l->n, &tree) < 0)
+		return lens_fail(err, ENOMEM, "no memory for a tree");
+	total.tensors = tree.tensors;
+	total.bytes = tree.bytes;
+	widen(&l->bytes, digits(total.bytes));
+	measure_tree(l, &tree);
+	for (size_t i = 0; i < tree.n; i++) {
+		put_line(l, &tree.v[i]);
+		if (l->out.n >= FLUSH && lens_cli_print(&l->out, err) < 0)
+			return -err->code;
+	}
+	put_line(l, &total);
+	return lens_cli_print(&l->out, err);
 }
 
 /* --source: no recipe is needed, but a wrong one is still told. */
@@ -178,16 +267,18 @@ int lens_cli_ls(struct lens_args *a, struct lens_err *err)
 	LENS_CLEANUP(lens_view_closep) struct lens_view *v = NULL;
 	LENS_CLEANUP(lens_ckpt_closep) struct lens_ckpt *ckpt = NULL;
 	struct listing l = { .a = a,
-			     .pattern = a->n > 1 ? a->operand[1] : NULL };
+			     .colours = lens_term_colours(STDOUT_FILENO) };
 	int n;
 
 	n = a->source ? open_source(a, &ckpt, err) :
 			lens_cli_open(a, a->operand[0], &v, err);
 	if (n < 0)
 		return n;
-	l.v = v;
-	l.ckpt = ckpt;
-	n = print(&l, err);
+	l.ts = (struct lens_tensors){ v, ckpt };
+	n = choose(&l, a->n > 1 ? a->operand[1] : NULL, err);
+	if (n >= 0)
+		n = a->tree ? print_tree(&l, err) : print(&l, err);
 	lens_buf_fini(&l.out);
+	free(l.at);
 	return n;
 }

@@ -132,18 +132,32 @@ int lens_cli_set_hashes(struct lens_args *a, const char *v,
 	return 0;
 }
 
+/* From 1 to @most. */
+static int count(const char *v, uint64_t most, uint64_t *ret,
+		 struct lens_err *err)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(v, &end, 10);
+	if (*v < '0' || *v > '9' || *end || n < 1 || n > most || errno)
+		return lens_fail(err, EINVAL,
+				 "'%s' is not a number from 1 to %llu",
+				 LENS_SHOW(v), (unsigned long long)most);
+	*ret = n;
+	return 0;
+}
+
 int lens_cli_set_sample(struct lens_args *a, const char *v,
 			struct lens_err *err)
 {
-	char *end;
-	unsigned long n = strtoul(v, &end, 10);
+	return count(v, 1000000, &a->sample, err);
+}
 
-	if (*v < '0' || *v > '9' || *end || n < 1 || n > 1000000)
-		return lens_fail(err, EINVAL,
-				 "'%s' is not a number from 1 to 1000000",
-				 LENS_SHOW(v));
-	a->sample = n;
-	return 0;
+int lens_cli_set_head(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	return count(v, (uint64_t)1 << 53, &a->head, err);
 }
 
 int lens_cli_set_as(struct lens_args *a, const char *v, struct lens_err *err)
@@ -151,15 +165,18 @@ int lens_cli_set_as(struct lens_args *a, const char *v, struct lens_err *err)
 	static const char *const names[] = {
 		[LENS_AS_RAW] = "raw",
 		[LENS_AS_NPY] = "npy",
+		[LENS_AS_TEXT] = "text",
 		[LENS_AS_SAFETENSORS] = "safetensors",
 	};
 
 	for (size_t i = 0; i < LENS_ARRAY_SIZE(names); i++)
 		if (strcmp(v, names[i]) == 0) {
 			a->as = (enum lens_cli_as)i;
+			a->as_given = true;
 			return 0;
 		}
-	return lens_fail(err, EINVAL, "'%s' is not raw, npy or safetensors",
+	return lens_fail(err, EINVAL,
+			 "'%s' is not raw, npy, text or safetensors",
 			 LENS_SHOW(v));
 }
 

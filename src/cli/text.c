@@ -10,10 +10,24 @@
 /* So many bytes of a name at once: escaped they still fit lens_show(). */
 #define PART 96
 
+/* As nearly all are. */
+static bool is_plain(const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (name[i] < ' ' || name[i] == 0x7F || name[i] == '\\')
+			return false;
+	return true;
+}
+
 void lens_cli_show(struct lens_buf *b, const char *name)
 {
 	size_t n = strlen(name);
 	char part[PART + 1];
+
+	if (is_plain(name, n)) {
+		lens_buf_add(b, name, n);
+		return;
+	}
 
 	while (n) {
 		size_t k = n < PART ? n : PART;

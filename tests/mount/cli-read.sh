@@ -72,6 +72,22 @@ says "no key matches"
 status 0 ls --source src '*_scale_inv'
 prints "model.layers.1.mlp.experts.down_proj_scale_inv"
 status 1 ls --source --recipe frob src
+status 0 ls --tree src
+grep -qE '^ +[0-9]+ tensors +[0-9]+  +layers\.\{0\.\.1\}$' out || fail "ls --tree: no layers in: $(cat out)"
+grep -qE '^BF16 +2 x \[4,64,64\] +65536  +gate_and_up_projs$' out || fail "ls --tree: no experts in: $(cat out)"
+[ "$(tail -n 1 out | awk '{ print $1, $3, $4, $5 }')" = "$(wc -l <keys) $("$lensfs" ls src | awk '{ n += $3 } END { print n }') in all" ] ||
+	fail "ls --tree: its last line"
+status 0 ls --tree --source src '*.experts.*'
+prints "2 x [4,64,64]"
+# colours on a terminal only, and if they are wanted
+if command -v script >/dev/null; then
+	for options in '' --tree; do
+		TERM=xterm script -qec "'$lensfs' ls $options src" /dev/null </dev/null | grep -q "$(printf '\033\\[36m')BF16" || fail "ls $options: no colours"
+		TERM=xterm NO_COLOR=1 script -qec "'$lensfs' ls $options src" /dev/null </dev/null | grep -q "$(printf '\033')" && fail "NO_COLOR"
+		TERM=dumb script -qec "'$lensfs' ls $options src" /dev/null </dev/null | grep -q "$(printf '\033')" && fail "TERM=dumb"
+		"$lensfs" ls $options src | grep -q "$(printf '\033')" && fail "ls $options: colours into a pipe"
+	done
+fi
 if command -v python3 >/dev/null; then
 	"$lensfs" ls --json src >out || fail "ls --json"
 	python3 - "$key" "$bytes" "$file" "$offset" <<'END' || fail "ls --json"
@@ -102,6 +118,24 @@ tail -c +$((offset + 1)) "view/$file" | head -c "$bytes" | cmp - raw || fail "ca
 "$lensfs" cat --as safetensors src "$key" | tail -c "$bytes" | cmp - raw || fail "--as safetensors"
 "$lensfs" cat --as safetensors src "$key" | head -c 200 | grep -aqF "{\"__metadata__\":{\"format\":\"pt\"},\"$key\":" || fail "--as safetensors: its header"
 "$lensfs" cat --as npy src "$key" | head -c 80 | grep -aqF "'descr': '<f4'" || fail "--as npy"
+status 0 cat --as text src "$key"
+[ "$(wc -l <out)" = $((bytes / 2)) ] || fail "--as text: $(wc -l <out) lines"
+head -n 7 out >seven
+status 0 cat --head 7 src "$key"
+cmp out seven || fail "--head"
+if command -v python3 >/dev/null; then
+	python3 - <<'END' || fail "--as text"
+import struct
+for line, bits in zip(open("seven"), struct.unpack("<7H", open("raw", "rb").read(14)), strict=True):
+    value = struct.unpack("<f", struct.pack("<I", bits << 16))[0]
+    assert line == f"{value:.4g}\n", (line, value)
+END
+fi
+"$lensfs" cat --as raw --head 7 src "$key" | cmp - <(head -c 14 raw) || fail "--as raw --head"
+status 0 cat --as raw --head 99999999 src "$key"
+cmp out raw || fail "--head beyond the end"
+status 1 cat --head 7 src config.json
+says "no tensor of the view is called that"
 status 0 cat src .lens/plan
 prints "$key"
 status 1 cat src frob

@@ -76,6 +76,8 @@ static void describe(const struct lens_args *a, struct lens_buf *b)
 	if (a->sample)
 		lens_buf_printf(b, " sample=%llu",
 				(unsigned long long)a->sample);
+	if (a->head)
+		lens_buf_printf(b, " head=%llu", (unsigned long long)a->head);
 	if (v->compress)
 		lens_buf_printf(b, " compress=%d", (int)v->compress);
 	if (a->as)
@@ -86,11 +88,12 @@ static void describe(const struct lens_args *a, struct lens_buf *b)
 		v->no_cache ? " no_cache" : "", v->plan.strict ? " strict" : "",
 		a->foreground ? " foreground" : "",
 		a->allow_other ? " allow_other" : "");
-	lens_buf_printf(b, "%s%s%s%s%s%s%s%s%s", a->detail ? " l" : "",
-			a->source ? " source" : "", a->json ? " json" : "",
-			a->ops ? " ops" : "", a->codecs ? " codecs" : "",
-			a->quiet ? " quiet" : "", a->help ? " help" : "",
-			a->version ? " version" : "", a->fake ? " fake" : "");
+	lens_buf_printf(b, "%s%s%s%s%s%s%s%s%s%s", a->detail ? " l" : "",
+			a->source ? " source" : "", a->tree ? " tree" : "",
+			a->json ? " json" : "", a->ops ? " ops" : "",
+			a->codecs ? " codecs" : "", a->quiet ? " quiet" : "",
+			a->help ? " help" : "", a->version ? " version" : "",
+			a->fake ? " fake" : "");
 }
 
 static const struct {
@@ -107,7 +110,11 @@ static const struct {
 	{ "lensfs ls ls", "ls <ls>" },
 	{ "lensfs ls -l a --source --json", "ls <a> l source json" },
 	{ "lensfs cat --as npy a k", "cat <a> <k> as=1" },
-	{ "lensfs cat --as safetensors a k", "cat <a> <k> as=2" },
+	{ "lensfs cat --as text a k", "cat <a> <k> as=2" },
+	{ "lensfs cat --as safetensors a k", "cat <a> <k> as=3" },
+	{ "lensfs cat --head 5 a k", "cat <a> <k> head=5 as=2" },
+	{ "lensfs cat --as raw --head 5 a k", "cat <a> <k> head=5" },
+	{ "lensfs ls --tree --source a", "ls <a> source tree" },
 	{ "lensfs cat --as npy --as raw a k", "cat <a> <k>" },
 	{ "lensfs plan --to hf --recipe dequant a",
 	  "plan <a> recipe=dequant to_hf" },
@@ -225,7 +232,13 @@ static const struct {
 	{ "lensfs convert --part 18446744073709551616/8 a b", "is not I/N" },
 	{ "lensfs convert --part 0/18446744073709551617 a b", "is not I/N" },
 	{ "lensfs mount --part 0/8 a b", "--part: not an option of mount" },
-	{ "lensfs cat --as text a k", "'text' is not raw, npy or safetensors" },
+	{ "lensfs cat --as csv a k",
+	  "'csv' is not raw, npy, text or safetensors" },
+	{ "lensfs cat --as npy --head 5 a k", "--head: only as text or raw" },
+	{ "lensfs cat --head 0 a k", "--head: '0' is not a number" },
+	{ "lensfs cat --head 99999999999999999999 a k", "is not a number" },
+	{ "lensfs ls --tree --json a", "--tree: neither with -l nor" },
+	{ "lensfs ls --tree -l a", "--tree: neither with -l nor" },
 	{ "lensfs verify a", "an operand is missing: verify SOURCE DIR" },
 	{ "lensfs verify --hashes h a b", "--hashes: without SOURCE" },
 	{ "lensfs verify --hashes h --recipe r b", "without --recipe" },
