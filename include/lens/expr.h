@@ -3,7 +3,8 @@
  * lens/expr.h - whole-number expressions (part of base).
  *
  *	names, elements of lists (heads[L]), numbers, + - * /, parentheses,
- *	ceil(a / b), floor(a / b), min(a, b), max(a, b)
+ *	ceil(a / b), floor(a / b), min(a, b), max(a, b), and find(list, a), the
+ *	index of a in a list
  *
  * A plain division must leave no remainder.  Immutable once parsed.
  */

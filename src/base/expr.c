@@ -9,15 +9,29 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define MOST_TEXT 200 /* bytes; bounds how deep a tree can be */
+#define MOST_TEXT 200   /* bytes; bounds how deep a tree can be */
+#define MOST_LIST 65536 /* elements that are looked at */
 #define MOST_VALUE ((int64_t)1 << 53)
 
-enum kind { NUMBER, NAME, ELEMENT, ADD, SUB, MUL, DIV, CEIL, FLOOR, MIN, MAX };
+enum kind {
+	NUMBER,
+	NAME,
+	ELEMENT,
+	FIND,
+	ADD,
+	SUB,
+	MUL,
+	DIV,
+	CEIL,
+	FLOOR,
+	MIN,
+	MAX
+};
 
 struct lens_expr {
 	enum kind kind;
 	int64_t number;
-	const char *name; /* NAME, ELEMENT */
+	const char *name; /* NAME, ELEMENT, FIND */
 	const char *text; /* the whole; of the root alone */
 	struct lens_expr *a, *b;
 };
@@ -78,8 +92,8 @@ static struct lens_expr *number(struct parser *p)
 /* What stands in the parentheses of a function. */
 static struct lens_expr *call(struct parser *p, enum kind kind)
 {
-	const bool two = kind == MIN || kind == MAX;
-	struct lens_expr *a = sum(p), *b = NULL;
+	const bool two = kind == MIN || kind == MAX || kind == FIND;
+	struct lens_expr *a = sum(p), *b = NULL, *e;
 
 	if (!a)
 		return NULL;
@@ -94,7 +108,14 @@ static struct lens_expr *call(struct parser *p, enum kind kind)
 	}
 	if (!next_is(p, ')'))
 		return failed(p, "a ')' is wanted");
-	return two ? node(p, kind, a, b) : node(p, kind, a->a, a->b);
+	if (kind == FIND && a->kind != NAME)
+		return failed(p, "find() wants the name of a list first");
+	e = !two         ? node(p, kind, a->a, a->b) :
+	    kind == FIND ? node(p, kind, b, NULL) :
+			   node(p, kind, a, b);
+	if (e && kind == FIND)
+		e->name = a->name;
+	return e;
 }
 
 static struct lens_expr *named(struct parser *p)
@@ -105,7 +126,8 @@ static struct lens_expr *named(struct parser *p)
 	} functions[] = { { "ceil", CEIL },
 			  { "floor", FLOOR },
 			  { "min", MIN },
-			  { "max", MAX } };
+			  { "max", MAX },
+			  { "find", FIND } };
 	const char *from = p->s;
 	struct lens_expr *e, *at = NULL;
 	size_t n;
@@ -274,6 +296,23 @@ static int combine(enum kind kind, int64_t a, int64_t b, int64_t *ret,
 	return r;
 }
 
+/* The index of @want in list @name. */
+static int find(const struct lens_expr_env *env, const char *name, int64_t want,
+		int64_t *ret, struct lens_err *err)
+{
+	for (int64_t i = 0, v; i < MOST_LIST; i++) {
+		if (env->value(env->ctx, name, &i, &v, err) < 0)
+			return lens_wrap(err, "%lld is not in '%s'",
+					 (long long)want, LENS_SHOW(name));
+		if (v == want) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return lens_fail(err, EINVAL, "%lld is not in '%s'", (long long)want,
+			 LENS_SHOW(name));
+}
+
 static int eval(const struct lens_expr *e, const struct lens_expr_env *env,
 		int64_t *ret, struct lens_err *err)
 {
@@ -289,6 +328,10 @@ static int eval(const struct lens_expr *e, const struct lens_expr_env *env,
 		if (eval(e->a, env, &a, err) < 0)
 			return -err->code;
 		return env->value(env->ctx, e->name, &a, ret, err);
+	case FIND:
+		if (eval(e->a, env, &a, err) < 0)
+			return -err->code;
+		return find(env, e->name, a, ret, err);
 	default:
 		if (eval(e->a, env, &a, err) < 0 ||
 		    eval(e->b, env, &b, err) < 0)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fold.c - a tensor times another that has one number for each index of a
- * dimension.  The product is rounded in the wider of their dtypes.  Backwards
- * the tensor stays as it is and the numbers are ones.
+ * dimension.  The product is rounded in the wider of their dtypes.
  */
 #include "op/ops.h"
 
@@ -84,26 +83,11 @@ static int inverse(const struct lens_op_args *args, size_t n,
 		   const struct lens_op **ret, struct lens_op_args *ret_args,
 		   struct lens_err *err)
 {
+	(void)args;
 	(void)n;
-	(void)err;
-	*ret = &lens_op_unfold;
-	*ret_args = *args;
-	ret_args->parts = 2;
-	return 0;
-}
-
-static int unfold(const struct lens_op_args *args,
-		  const struct lens_virtual *in, size_t n,
-		  struct lens_arena *arena, struct lens_virtual *out,
-		  struct lens_err *err)
-{
-	unsigned d;
-
-	(void)n;
-	if (lens_op_dim(args->dim[0], in->rank, &d, err) < 0)
-		return -err->code;
-	out[0] = *in;
-	return lens_virtual_fill(in, 1, &in->shape[d], 1, arena, &out[1], err);
+	(void)ret;
+	(void)ret_args;
+	return lens_fail(err, EOPNOTSUPP, "the factors are lost");
 }
 
 const struct lens_op lens_op_fold = {
@@ -114,10 +98,4 @@ const struct lens_op lens_op_fold = {
 	.parse = parse,
 	.map = fold,
 	.inverse = inverse,
-};
-
-const struct lens_op lens_op_unfold = {
-	.summary = "the tensor, and factors of 1",
-	.takes = LENS_OP_PART,
-	.map = unfold,
 };

@@ -16,7 +16,7 @@ extern const struct lens_op lens_op_deal, lens_op_undeal;
 extern const struct lens_op lens_op_squeeze, lens_op_unsqueeze;
 extern const struct lens_op lens_op_slice, lens_op_pad;
 extern const struct lens_op lens_op_interleave, lens_op_deinterleave;
-extern const struct lens_op lens_op_fold, lens_op_unfold;
+extern const struct lens_op lens_op_fold;
 
 /* -1 of rank 3 is 2. Refuses what is outside. */
 int lens_op_dim(int64_t dim, unsigned rank, unsigned *ret,

@@ -67,6 +67,10 @@ static int pad(const struct lens_op_args *args, const struct lens_virtual *in,
 		*out = *in;
 		return 0;
 	}
+	if (args->n_values > BACK && in->shape[d] != args->value[BACK])
+		return lens_fail(err, EINVAL, "dimension %u is %llu, not %llu",
+				 d, (unsigned long long)in->shape[d],
+				 (unsigned long long)args->value[BACK]);
 	for (unsigned i = 0; i < in->rank; i++)
 		shape[i] = in->shape[i];
 	shape[d] = args->value[COUNT] - in->shape[d];
@@ -87,7 +91,7 @@ static int slice_inverse(const struct lens_op_args *args, size_t n,
 	*ret = &lens_op_pad;
 	*ret_args = *args;
 	ret_args->expr[COUNT] = args->expr[BACK];
-	ret_args->n_values = 1;
+	ret_args->expr[BACK] = args->expr[COUNT];
 	return 0;
 }
 
@@ -102,7 +106,7 @@ static int pad_inverse(const struct lens_op_args *args, size_t n,
 	*ret = &lens_op_slice;
 	*ret_args = *args;
 	ret_args->expr[COUNT] = args->expr[BACK];
-	ret_args->n_values = 1;
+	ret_args->expr[BACK] = args->expr[COUNT];
 	return 0;
 }
 

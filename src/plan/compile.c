@@ -153,6 +153,21 @@ static int rename_all(struct lens_plan *p, struct lens_items *items,
 	return 0;
 }
 
+/* Is a tensor there that @key is a companion of, by its name? */
+static bool has_owner(const struct lens_plan *p, const char *key)
+{
+	lens_autofree char *cut = strdup(key);
+
+	for (size_t n = cut ? strlen(cut) : 0; n-- > 1;) {
+		const bool border = cut[n] == '_' || cut[n] == '.';
+
+		cut[n] = 0;
+		if (border && lens_map_find(&p->sources, cut) != LENS_NONE)
+			return true;
+	}
+	return false;
+}
+
 /*
  * A companion that was dropped as alone must not belong to a tensor under its
  * other name: the reference would have used it.
@@ -176,7 +191,7 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 		if (f->fate != LENS_FATE_DROPPED || !f->rule)
 			continue;
 		codec = lens_codec_find(f->rule);
-		if (!codec || !codec->bind)
+		if (!codec || !codec->bind || has_owner(p, f->t->name))
 			continue;
 		v = as_stored(f->t);
 		if (renamed(p, f->t->name, &v, &key, err) < 0)

@@ -91,6 +91,14 @@ static const char *holds(const struct lens_detect *d, const cJSON *item)
 {
 	const cJSON *e;
 
+	if (cJSON_IsBool(item)) {
+		const char *word = cJSON_IsTrue(item) ? "true" : "false";
+
+		for (size_t i = 0; i < d->n; i++)
+			if (strcmp(d->any[i], word) == 0)
+				return d->any[i];
+		return NULL;
+	}
 	if (cJSON_IsString(item)) {
 		for (size_t i = 0; i < d->n; i++)
 			if (strcmp(d->any[i], item->valuestring) == 0)
