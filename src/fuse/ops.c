@@ -74,13 +74,15 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 				  FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 				  FUSE_CAP_SPLICE_MOVE;
 	struct lens_session *s = userdata;
-	unsigned in_flight = 4 * s->threads;
 
-	in_flight = in_flight < 64 ? 64 : in_flight > 128 ? 128 : in_flight;
 	conn->max_write = LENS_REQUEST;
-	conn->max_background = in_flight;
-	conn->congestion_threshold = in_flight * 3 / 4;
+	conn->max_background = s->in_flight;
+	conn->congestion_threshold = s->in_flight * 3 / 4;
 	conn->want &= ~unwanted;
+	/* A reader of O_DIRECT that is killed would wait for its bytes, and the
+	 * kernel not tell that it was. */
+	if (s->cancels)
+		conn->want &= ~FUSE_CAP_ASYNC_DIO;
 	conn->want |= conn->capable & FUSE_CAP_EXPLICIT_INVAL_DATA;
 	/* What takes long may be called off; all else is over before it is. */
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)

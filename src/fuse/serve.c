@@ -14,6 +14,8 @@
 
 #define LEAST_THREADS 4
 #define MOST_THREADS 64
+#define MOST_IN_FLIGHT 128
+#define WAITERS 16 /* readers past the page cache that may wait for a scale */
 
 /*
  * What libfuse says.  While it mounts, that becomes the reason of our own
@@ -48,6 +50,22 @@ static unsigned thread_count(unsigned wanted)
 				   (unsigned)n;
 }
 
+/*
+ * Who reads ahead may fill all threads, which do nothing but work.  A scale is
+ * waited for, and long: then there are threads for all that may wait, and some
+ * to serve the others and hear of readers that are killed.
+ */
+static void set_limits(struct lens_session *s)
+{
+	const unsigned least = s->cancels ? 16 : 64,
+		       n = (s->cancels ? 2 : 4) * s->threads;
+
+	s->in_flight = n < least          ? least :
+		       n > MOST_IN_FLIGHT ? MOST_IN_FLIGHT :
+					    n;
+	s->waiting = s->cancels ? s->in_flight + WAITERS : 0;
+}
+
 /* A queue for each thread needs /dev/fuse opened again, which a container may
  * not let us. */
 static bool can_clone(void)
@@ -68,7 +86,7 @@ static int run(struct lens_session *s, struct lens_err *err)
 	if (!config)
 		return lens_fail(err, ENOMEM, "no memory to serve");
 	fuse_loop_cfg_set_clone_fd(config, can_clone());
-	fuse_loop_cfg_set_max_threads(config, s->threads);
+	fuse_loop_cfg_set_max_threads(config, s->threads + s->waiting);
 	/* A thread that has its memory keeps it. */
 	fuse_loop_cfg_set_idle_threads(config, s->threads);
 	r = fuse_session_loop_mt(s->fuse, config);
@@ -164,6 +182,7 @@ int lens_fuse_serve(const struct lens_view *v,
 	sigset_t set, old;
 	int r;
 
+	set_limits(&s);
 	/* For all threads to come; the keeper takes them as they arrive. */
 	lens_keeper_signals(&set);
 	(void)pthread_sigmask(SIG_BLOCK, &set, &old);

@@ -20,6 +20,8 @@ struct lens_session {
 	const struct lens_mount_opts *opts;
 	struct fuse_session *fuse;
 	unsigned threads;
+	unsigned waiting;   /* threads more, where reads wait for one another */
+	unsigned in_flight; /* requests that nobody waits for, at once */
 	bool cancels; /* reads may take so long that it is worth asking whether
 			 their reader is still there */
 	bool free_folders; /* the kernel need not open them; set by init */

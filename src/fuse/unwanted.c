@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * unwanted.c - is a reader that was interrupted being killed?
+ * unwanted.c - is a reader that was interrupted being killed, or the mount
+ * gone?
  *
  * The kernel passes on that a signal has come, whichever.  A reader that
  * handles it wants its bytes nevertheless, and would take EINTR for a failure;
@@ -27,10 +28,13 @@ static bool pending(const char *status, const char *name)
 bool lens_fuse_is_unwanted(void *ctx)
 {
 	fuse_req_t req = ctx;
+	const struct lens_session *s = fuse_req_userdata(req);
 	char path[64], status[4096];
 	ssize_t n;
 	int fd;
 
+	if (fuse_session_exited(s->fuse))
+		return true;
 	if (!fuse_req_interrupted(req))
 		return false;
 	(void)snprintf(path, sizeof(path), "/proc/%ld/status",
