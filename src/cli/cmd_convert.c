@@ -238,6 +238,60 @@ static int one(void *ctx, size_t i, struct lens_err *err)
 	return lens_dest_close(&c->dest, j->file, err);
 }
 
+/* How many files are written at once: a filesystem takes one write to a file
+ * after the other.  The panels of all of them must have room. */
+static size_t lanes(const struct converting *c)
+{
+	struct lens_cache_stats s;
+	size_t n;
+
+	lens_cache_stats(lens_view_cache(c->v), &s);
+	n = c->panel_max ? (size_t)(s.budget / c->panel_max / 2) :
+			   c->pool.threads;
+	n = n < c->pool.threads ? n : c->pool.threads;
+	return n ? n : 1;
+}
+
+/* The job behind @i of the same file; c->n: none. */
+static size_t job_behind(const struct converting *c, size_t i)
+{
+	return i + 1 < c->n && c->job[i + 1].file == c->job[i].file ? i + 1 :
+								      c->n;
+}
+
+/* Jobs lie file by file: take one of each of the first files in turn, and the
+ * next file when one is at its end. */
+static int interleave(struct converting *c, struct lens_err *err)
+{
+	const size_t width = lanes(c);
+	struct job *out = calloc(c->n + 1, sizeof(*out));
+	lens_autofree size_t *at = calloc(width, sizeof(*at));
+	size_t next = 0;
+
+	if (!out || !at) {
+		free(out);
+		return lens_fail(err, ENOMEM, "no memory for jobs");
+	}
+	for (size_t i = 0; i < width; i++)
+		at[i] = c->n;
+	for (size_t lane = 0, n = 0; n < c->n; lane = (lane + 1) % width) {
+		size_t *p = &at[lane];
+
+		for (*p = *p == c->n ? next : *p;
+		     next < c->n && *p < c->n &&
+		     c->job[next].file == c->job[*p].file;)
+			next++;
+		if (*p == c->n)
+			continue;
+		out[n++] = c->job[*p];
+		*p = job_behind(c, *p);
+	}
+	free(c->job);
+	c->job = out;
+	c->room = c->n;
+	return 0;
+}
+
 /* The jobs of what is wanted here of the files from @first on, up to rank
  * @last. */
 static int make_jobs(struct converting *c, enum lens_rank first,
@@ -281,6 +335,7 @@ static int write_ranks(struct converting *c, enum lens_rank first,
 {
 	do {
 		if (make_jobs(c, first, last, err) < 0 ||
+		    (last == LENS_RANK_WEIGHTS && interleave(c, err) < 0) ||
 		    write_jobs(c, err) < 0)
 			return -err->code;
 	} while (lens_dest_lost(&c->dest));
