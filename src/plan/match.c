@@ -203,7 +203,7 @@ static int add_lets(struct lens_plan *p, const struct lens_rule *r,
 	}
 	for (size_t i = 0; i < r->n_lets; i++) {
 		const int c = capture(caps, r->lets[i].name);
-		int64_t v, got;
+		int64_t v, got = 0;
 
 		if ((unsigned)c >= from)
 			continue;
