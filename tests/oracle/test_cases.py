@@ -26,7 +26,9 @@ CASES = ROOT / "tests/data/cases"
 
 
 def command(verb: str, case: Path, meta: dict, out: Path) -> subprocess.CompletedProcess:
-    argv = [lensfs(), verb, "--recipe", meta["recipe"], *meta["options"], case / "src", out]
+    # What follows --like is a folder of the case.
+    given = [case / o if i and meta["options"][i - 1] == "--like" else o for i, o in enumerate(meta["options"])]
+    argv = [lensfs(), verb, "--recipe", meta["recipe"], *given, case / "src", out]
     return subprocess.run([str(a) for a in argv], capture_output=True, text=True, errors="replace", timeout=60)
 
 
