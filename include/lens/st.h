@@ -116,7 +116,7 @@ struct lens_file {
 
 struct lens_ckpt_opts {
 	bool follow_links;        /* links out of the directory are all right */
-	bool saves;               /* sharded training saves, too */
+	bool saves;               /* sharded training saves, too, and runs */
 	bool keep_index;          /* its text, for lens_ckpt_index_text() */
 	const char *weights_file; /* instead of model.safetensors; NULL: that */
 };
@@ -181,7 +181,11 @@ const struct lens_extra *lens_ckpt_extra(const struct lens_ckpt *ck, size_t i);
 
 struct timespec
 lens_ckpt_mtime(const struct lens_ckpt *ck); /* the newest of all files */
-const char *lens_ckpt_path(const struct lens_ckpt *ck); /* as it was given */
+/* As it was given; of a run's directory, the step's below it. */
+const char *lens_ckpt_path(const struct lens_ckpt *ck);
+/* Which step of a training run is read, and why, in words fit to be shown;
+ * NULL: it is none. */
+const char *lens_ckpt_step(const struct lens_ckpt *ck);
 /* Is (dev, ino) one of the directories or files this checkpoint reads from? */
 bool lens_ckpt_uses_dev(const struct lens_ckpt *ck, dev_t dev);
 

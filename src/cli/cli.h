@@ -165,6 +165,8 @@ int lens_cli_recipes(struct lens_args *a, struct lens_err *err);
  * --strict. */
 int lens_cli_open(const struct lens_args *a, const char *source,
 		  struct lens_view **ret, struct lens_err *err) LENS_MUST_CHECK;
+/* Which step of a run is read, if it is one. */
+void lens_cli_tell_step(const struct lens_args *a, const struct lens_ckpt *ck);
 /* Print warnings. */
 void lens_cli_tell(const struct lens_notes *notes);
 

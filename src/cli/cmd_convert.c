@@ -468,7 +468,10 @@ int lens_cli_convert(struct lens_args *a, struct lens_err *err)
 
 	if (lens_dest_check(a->operand[1], a->operand[0], a->parts != 0, err) <
 		    0 ||
-	    lens_cli_open(a, a->operand[0], &v, err) < 0)
+	    lens_cli_open(a, a->operand[0], &v, err) < 0 ||
+	    /* A run's step may lie elsewhere. */
+	    lens_dest_check(a->operand[1], lens_view_source(v), a->parts != 0,
+			    err) < 0)
 		return -err->code;
 	c.v = v;
 	n = convert(&c, a, err);

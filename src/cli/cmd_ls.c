@@ -250,8 +250,10 @@ static int open_source(const struct lens_args *a, struct lens_ckpt **ret,
 {
 	LENS_CLEANUP(lens_recipe_freep) struct lens_recipe *recipe = NULL;
 	LENS_CLEANUP(lens_notes_fini) struct lens_notes notes = { 0 };
-	const struct lens_ckpt_opts opts = { .follow_links =
-						     a->view.follow_links };
+	const struct lens_ckpt_opts opts = {
+		.follow_links = a->view.follow_links,
+		.saves = a->view.plan.reverse,
+	};
 	int n;
 
 	if (a->view.recipe &&
@@ -259,6 +261,8 @@ static int open_source(const struct lens_args *a, struct lens_ckpt **ret,
 		return -err->code;
 	n = lens_ckpt_open(a->operand[0], &opts, &notes, ret, err);
 	lens_cli_tell(&notes);
+	if (n >= 0)
+		lens_cli_tell_step(a, *ret);
 	return n;
 }
 

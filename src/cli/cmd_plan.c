@@ -169,7 +169,7 @@ static int put_page(struct report *r, struct lens_err *err)
 	char in[32], out[32];
 
 	lens_buf_puts(&r->b, "source   ");
-	lens_cli_show(&r->b, r->a->operand[0]);
+	lens_cli_show(&r->b, lens_ckpt_path(r->ckpt));
 	lens_buf_printf(&r->b,
 			"\n         %zu tensors, %s in %zu file%s\n"
 			"recipe   %s\n         ",

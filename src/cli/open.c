@@ -13,6 +13,14 @@ void lens_cli_tell(const struct lens_notes *notes)
 		lens_log(LENS_LOG_WARNING, "warning: %s", notes->v[i]);
 }
 
+void lens_cli_tell_step(const struct lens_args *a, const struct lens_ckpt *ck)
+{
+	if (lens_ckpt_step(ck))
+		lens_log(LENS_LOG_INFO, "%s: '%s': reading its %s",
+			 a->command->name, LENS_SHOW(a->operand[0]),
+			 lens_ckpt_step(ck));
+}
+
 int lens_cli_open(const struct lens_args *a, const char *source,
 		  struct lens_view **ret, struct lens_err *err)
 {
@@ -26,6 +34,7 @@ int lens_cli_open(const struct lens_args *a, const char *source,
 	if (a->view.plan.strict && notes.n)
 		return lens_fail(err, EINVAL, "--strict: refused: %s",
 				 notes.v[0]);
+	lens_cli_tell_step(a, lens_view_ckpt(v));
 	*ret = lens_steal(&v);
 	return 0;
 }

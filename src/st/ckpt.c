@@ -69,10 +69,15 @@ static const struct {
 	{ "adapter_model.safetensors",
 	  "a PEFT adapter (adapter_model.safetensors); it has to be merged "
 	  "into its model first" },
-	{ ".distcp", "a torch distributed checkpoint (.distcp); consolidate it "
-		     "to safetensors first" },
-	{ ".metadata", "a torch distributed checkpoint (.metadata); "
-		       "consolidate it to safetensors first" },
+	{ ".distcp", "a torch distributed checkpoint (.distcp), which is "
+		     "pickled; save safetensors (in NeMo AutoModel: "
+		     "model_save_format: safetensors), or load it with "
+		     "torch.distributed.checkpoint and save it so" },
+	{ ".metadata", "a torch distributed checkpoint (.metadata), without "
+		       "its .distcp files" },
+	{ "LATEST", "a training run (LATEST); --reverse shows its step" },
+	{ "LATEST.txt", "a training run (LATEST.txt); --reverse shows its "
+			"step" },
 	{ ".gguf", "GGUF, which is not read" },
 	{ ".bin", "pickled weights (.bin), which are not read; save them as "
 		  "safetensors" },
@@ -115,6 +120,7 @@ static int find_weights(struct opening *o, const struct lens_ckpt_opts *opts,
 	lens_autofree char *text = NULL;
 	struct stat st;
 	size_t n;
+	int r;
 
 	if (lens_source_slurp(ck->dir, INDEX, ck->follow_links, INDEX_MOST,
 			      &text, &n, &st, err) < 0)
@@ -136,8 +142,12 @@ static int find_weights(struct opening *o, const struct lens_ckpt_opts *opts,
 		if (opts->saves && lens_save_find(ck, err) < 0)
 			return -err->code;
 		ck->is_save = ck->n_shards != 0;
-		return ck->is_save ? lens_save_metadata(ck, err) :
-				     no_weights(ck->dir, err);
+		if (ck->is_save)
+			return lens_save_metadata(ck, err);
+		r = opts->saves && !ck->step ? lens_run_enter(ck, err) : 0;
+		return r > 0  ? find_weights(o, opts, err) :
+		       r == 0 ? no_weights(ck->dir, err) :
+				r;
 	}
 	ck->n_shards = text ? o->index.n_files : 1;
 	ck->shards = calloc(ck->n_shards, sizeof(*ck->shards));

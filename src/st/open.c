@@ -36,6 +36,17 @@ static int open_beneath(int dir, const char *name)
 	return (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
 }
 
+int lens_source_opendir(int dir, const char *name, bool follow_links)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_BENEATH |
+					   RESOLVE_NO_MAGICLINKS };
+
+	if (follow_links)
+		return openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+}
+
 static bool is_hash(const char *s)
 {
 	size_t n = strspn(s, "0123456789abcdef");

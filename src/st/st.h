@@ -31,7 +31,8 @@ struct lens_mapping {
 struct lens_ckpt {
 	struct lens_arena arena;
 	char *path;
-	int dir;    /* the directory, opened before anything else */
+	const char *step; /* of a run, which was taken; NULL: none */
+	int dir;          /* the directory, opened before anything else */
 	int beside; /* where config and other files are: dir, or .hf_metadata */
 	struct lens_mapping mapping; /* of a save */
 	bool follow_links;
@@ -79,6 +80,9 @@ int lens_source_open(int dir, const char *name, bool follow_links,
 int lens_source_slurp(int dir, const char *name, bool follow_links, size_t most,
 		      char **ret, size_t *n, struct stat *st,
 		      struct lens_err *err);
+/* Folder @name in folder @dir, for what is in it (O_PATH): links on the way may
+ * stay in @dir. -1, see errno; EXDEV: it leads out. */
+int lens_source_opendir(int dir, const char *name, bool follow_links);
 void lens_file_set(struct lens_file *f, int fd, const struct stat *st);
 /* Is @st still what @f was?  EIO, saying what changed, if not. */
 int lens_file_check(const struct lens_file *f, const struct stat *st,
@@ -94,6 +98,10 @@ int lens_save_gather(struct lens_ckpt *ck, struct lens_err *err);
 int lens_save_metadata(struct lens_ckpt *ck, struct lens_err *err);
 /* Is @name one of its files that a view does not show? */
 bool lens_save_hides(const struct lens_ckpt *ck, const char *name);
+
+/* run.c: @ck has no weights; if it is the directory of a training run, go to
+ * the step that is meant. 1 gone; 0 it is none. */
+int lens_run_enter(struct lens_ckpt *ck, struct lens_err *err);
 
 /* extras.c */
 int lens_ckpt_find_extras(struct lens_ckpt *ck, struct lens_notes *notes,

@@ -142,7 +142,7 @@ static int open_all(struct lens_view *v, const char *source,
 			      err) < 0)
 		return -err->code;
 	v->mtime = lens_ckpt_mtime(v->ckpt);
-	v->source = realpath(source, NULL);
+	v->source = realpath(lens_ckpt_path(v->ckpt), NULL);
 	if (lens_layout_make(v->plan, opts->shard_size, &v->layout, err) < 0 ||
 	    make_config(v, notes, err) < 0 ||
 	    lens_nodes_make(v, &v->nodes, err) < 0 ||

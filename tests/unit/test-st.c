@@ -501,6 +501,9 @@ static const struct {
 	{ "pytorch_model.bin", "pickled weights" },
 	{ "x.pt", "pickled weights" },
 	{ "part.safetensors", "no index that says" },
+	{ ".metadata", "without its .distcp files" },
+	{ "LATEST", "a training run (LATEST); --reverse" },
+	{ "LATEST.txt", "a training run (LATEST.txt); --reverse" },
 };
 
 START_TEST(what_is_there_instead_is_named)
