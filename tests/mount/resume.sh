@@ -191,7 +191,7 @@ same "taken away"
 # small and quick, so that they begin and end on top of each other
 "$make" --shards 3 tiny >/dev/null || fail "make-checkpoint"
 "$lensfs" convert -q --shard-size 50KB tiny tinier || fail "convert"
-for round in {1..16}; do
+for round in {1..10}; do
 	rm -rf out
 	pids=()
 	for i in 0 1 2 0 1 2 0 0; do
