@@ -50,14 +50,16 @@ struct lens_args {
 	bool quantize;
 	enum lens_scales scales; /* --scales; LENS_SCALES_NONE: not given */
 	bool foreground, allow_other;
-	bool detail, source, tree, json, ops, codecs, quiet;
+	bool detail, source, tree, json, ops, codecs, quiet, once;
 	bool help, version, list_commands, list_options;
 	bool fake; /* mount -f, as mount(8) means it: check and do nothing */
 	const char *log, *hashes;
 	uint64_t sample; /* pieces of each tensor; 0: all of it */
 	enum lens_cli_as as;
 	bool as_given;
-	uint64_t head; /* values; 0: all of them */
+	uint64_t max;       /* --max in bytes; 0: not given so */
+	unsigned max_share; /* ... in percent */
+	uint64_t head;      /* values; 0: all of them */
 	struct lens_arena arena;
 };
 
@@ -89,6 +91,8 @@ enum lens_cli_command {
 	LENS_CMD_PLAN,
 	LENS_CMD_VERIFY,
 	LENS_CMD_HASH,
+	LENS_CMD_WARM,
+	LENS_CMD_STAT,
 	LENS_CMD_RECIPES,
 	LENS_CMD_MAX,
 };
@@ -130,6 +134,7 @@ int lens_cli_set_head(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err);
+int lens_cli_set_max(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_part(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_quantize(struct lens_args *a, const char *v,
 			  struct lens_err *err);
@@ -159,6 +164,8 @@ int lens_cli_cat(struct lens_args *a, struct lens_err *err);
 int lens_cli_plan(struct lens_args *a, struct lens_err *err);
 int lens_cli_verify(struct lens_args *a, struct lens_err *err);
 int lens_cli_hash(struct lens_args *a, struct lens_err *err);
+int lens_cli_warm(struct lens_args *a, struct lens_err *err);
+int lens_cli_stat(struct lens_args *a, struct lens_err *err);
 int lens_cli_recipes(struct lens_args *a, struct lens_err *err);
 
 /* open.c: SOURCE as the options say; warnings are told, and refused with

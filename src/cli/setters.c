@@ -160,6 +160,25 @@ int lens_cli_set_head(struct lens_args *a, const char *v, struct lens_err *err)
 	return count(v, (uint64_t)1 << 53, &a->head, err);
 }
 
+int lens_cli_set_max(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	char *end;
+	unsigned long share = strtoul(v, &end, 10);
+
+	a->max = a->max_share = 0;
+	if (*v >= '0' && *v <= '9' && strcmp(end, "%") == 0) {
+		if (share < 1 || share > 100)
+			return lens_fail(err, EINVAL,
+					 "'%s' is not from 1%% to 100%%",
+					 LENS_SHOW(v));
+		a->max_share = (unsigned)share;
+		return 0;
+	}
+	if (lens_parse_size(v, &a->max, err) < 0)
+		return -err->code;
+	return a->max ? 0 : lens_fail(err, EINVAL, "0 bytes are none");
+}
+
 int lens_cli_set_as(struct lens_args *a, const char *v, struct lens_err *err)
 {
 	static const char *const names[] = {

@@ -13,6 +13,8 @@
 #define PLAN LENS_OF(LENS_CMD_PLAN)
 #define VERIFY LENS_OF(LENS_CMD_VERIFY)
 #define HASH LENS_OF(LENS_CMD_HASH)
+#define WARM LENS_OF(LENS_CMD_WARM)
+#define STAT LENS_OF(LENS_CMD_STAT)
 #define RECIPES LENS_OF(LENS_CMD_RECIPES)
 /* All that open a source. */
 #define VIEW (MOUNT | CONVERT | LS | CAT | PLAN | VERIFY | HASH)
@@ -51,6 +53,13 @@ const struct lens_command lens_cli_commands[LENS_CMD_MAX] = {
 			    "print the SHA-256 of each tensor of the view",
 			    "lensfs hash ~/models/fp8 >native.sums",
 			    lens_cli_hash },
+	[LENS_CMD_WARM] = { "warm", "MOUNTPOINT", 1, 1,
+			    "read a mount once, so that memory holds it",
+			    "lensfs warm --max 50% /mnt/native",
+			    lens_cli_warm },
+	[LENS_CMD_STAT] = { "stat", "MOUNTPOINT", 1, 1,
+			    "show what a mount has read and made, live",
+			    "lensfs stat --once /mnt/native", lens_cli_stat },
 	[LENS_CMD_RECIPES] = { "recipes", "[NAME]", 0, 1,
 			       "list the built-in recipes, or print one",
 			       "lensfs recipes dequant >my-recipe.json",
@@ -82,6 +91,9 @@ static const struct lens_option options[] = {
 	  VERIFY, .set = lens_cli_set_hashes },
 	{ "sample", 0, "N", "compare N pieces of 32 KiB of each tensor", VERIFY,
 	  .set = lens_cli_set_sample },
+	{ "max", 0, "SIZE|N%", "as much, or of free memory (default: 75%)",
+	  WARM, .set = lens_cli_set_max },
+	{ "once", 0, NULL, "print it, and end", STAT, FLAG(once) },
 	{ "ops", 0, NULL, "list the ops that recipes can use", RECIPES,
 	  FLAG(ops) },
 	{ "codecs", 0, NULL, "list the codecs that recipes can use", RECIPES,
@@ -123,12 +135,14 @@ static const struct lens_option options[] = {
 	{ "cache-compress", 0, "WHEN", "use LZ4: auto (default), always, never",
 	  VIEW, true, .set = lens_cli_set_cache_compress, .rare = true },
 	{ "jobs", 0, "N", "threads (default: one a CPU)",
-	  MOUNT | CONVERT | VERIFY | HASH, true, .set = lens_cli_set_jobs },
+	  MOUNT | CONVERT | VERIFY | HASH | WARM, true,
+	  .set = lens_cli_set_jobs },
 	{ "part", 0, "I/N", "write the share I, from 0, of N processes' work",
 	  CONVERT, .set = lens_cli_set_part },
 	{ "quiet", 'q', NULL, "no warnings, no progress",
-	  VIEW | UMOUNT | RECIPES, FLAG(quiet) },
-	{ "help", 'h', NULL, "show this", VIEW | UMOUNT | RECIPES, FLAG(help) },
+	  VIEW | UMOUNT | WARM | STAT | RECIPES, FLAG(quiet) },
+	{ "help", 'h', NULL, "show this", VIEW | UMOUNT | WARM | STAT | RECIPES,
+	  FLAG(help) },
 	{ "version", 'V', NULL, "show the version", 0, FLAG(version) },
 	/* For tests and completion; neither help nor lists name them. */
 	{ "list-commands", 0, NULL, NULL, 0, FLAG(list_commands) },

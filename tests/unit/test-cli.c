@@ -27,6 +27,8 @@ STUB(lens_cli_cat)
 STUB(lens_cli_plan)
 STUB(lens_cli_verify)
 STUB(lens_cli_hash)
+STUB(lens_cli_warm)
+STUB(lens_cli_stat)
 STUB(lens_cli_recipes)
 
 /* The command line as words with blanks between; "_" is an empty word. */
@@ -76,6 +78,12 @@ static void describe(const struct lens_args *a, struct lens_buf *b)
 	if (a->sample)
 		lens_buf_printf(b, " sample=%llu",
 				(unsigned long long)a->sample);
+	if (a->max)
+		lens_buf_printf(b, " max=%llu", (unsigned long long)a->max);
+	if (a->max_share)
+		lens_buf_printf(b, " max=%u%%", a->max_share);
+	if (a->once)
+		lens_buf_puts(b, " once");
 	if (a->head)
 		lens_buf_printf(b, " head=%llu", (unsigned long long)a->head);
 	if (v->compress)
@@ -141,6 +149,10 @@ static const struct {
 	{ "lensfs verify --hashes h --follow-links --jobs 2 --json -q b",
 	  "verify <b> jobs=2 hashes=h follow json quiet" },
 	{ "lensfs hash --json --dtype f32 a", "hash <a> dtype=F32 json" },
+	{ "lensfs warm --max 5GB --jobs 3 m",
+	  "warm <m> jobs=3 max=5000000000" },
+	{ "lensfs warm --max 5GB --max 50% m", "warm <m> max=50%" },
+	{ "lensfs stat --once m", "stat <m> once" },
 	{ "lensfs recipes", "recipes" },
 	{ "lensfs recipes --ops", "recipes ops" },
 	{ "lensfs recipes --codecs --json", "recipes json codecs" },
@@ -247,6 +259,12 @@ static const struct {
 	{ "lensfs verify --hashes= b", "--hashes: it needs a file's name" },
 	{ "lensfs verify --sample 0 a b", "--sample: '0' is not a number" },
 	{ "lensfs hash --sample 1 a", "--sample: not an option of hash" },
+	{ "lensfs warm --max 0 m", "--max: 0 bytes are none" },
+	{ "lensfs warm --max 0% m", "'0%' is not from 1% to 100%" },
+	{ "lensfs warm --max 101% m", "'101%' is not from 1% to 100%" },
+	{ "lensfs warm --max -5% m", "'-5%' is not a size" },
+	{ "lensfs warm --max 5%% m", "'5%%' is not a size" },
+	{ "lensfs stat --max 5 m", "--max: not an option of stat" },
 	{ "lensfs recipes --ops --codecs", "one at a time" },
 	{ "lensfs recipes --ops x", "one at a time" },
 	{ "lensfs ls --source --to hf a", "no --to" },
