@@ -53,9 +53,8 @@ static bool encode_run(const struct lens_encoder *e, float scale,
 	const size_t es = lens_dtype_bits(e->from) / 8;
 	float f[AT_ONCE];
 
-	if (e->from == LENS_BF16) {
-		if (!e->made_by && k->most16(values, n) >= 0x7f80)
-			return false;
+	if (e->from == LENS_BF16 &&
+	    (e->made_by || (uint32_t)k->most16(values, n) << 16 < INFINITE)) {
 		k->bf16_e4m3_by(dst, values, n, scale);
 		return true;
 	}
