@@ -78,7 +78,7 @@ def main() -> int:
             tree = Tree(seed=a.seed * 1000 + i, multimodal=i % 3 > 0, names=("documented", "documented", "automodel")[i % 3],
                         values=("bits", "numbers")[i // 2 % 2], shard_size=(None, 50_000, 400_000)[i // 3 % 3])
             if tree.values == "bits":
-                tree.dtypes += (torch.float8_e5m2, FP8)
+                tree.dtypes += (FP8,)
             quantize, exclude = i % 2 == 1, EXCLUDE[i // 2 % len(EXCLUDE)]
             size = (None, 30_000, 250_000)[i // 5 % 3]
             name = f"{tree.title()}{', quantized' if quantize else ''}{', without ' + exclude if exclude else ''}"
