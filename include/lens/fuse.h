@@ -31,4 +31,8 @@ int lens_fuse_serve(const struct lens_view *v,
 		    const struct lens_mount_opts *opts,
 		    struct lens_err *err) LENS_MUST_CHECK;
 
+/* Mount something in a folder of its own and take it away. EPERM, and what
+ * libfuse says; not beside other threads. */
+int lens_fuse_try(struct lens_err *err) LENS_MUST_CHECK;
+
 #endif

@@ -94,6 +94,7 @@ enum lens_cli_command {
 	LENS_CMD_WARM,
 	LENS_CMD_STAT,
 	LENS_CMD_RECIPES,
+	LENS_CMD_DOCTOR,
 	LENS_CMD_MAX,
 };
 struct lens_option {
@@ -167,6 +168,7 @@ int lens_cli_hash(struct lens_args *a, struct lens_err *err);
 int lens_cli_warm(struct lens_args *a, struct lens_err *err);
 int lens_cli_stat(struct lens_args *a, struct lens_err *err);
 int lens_cli_recipes(struct lens_args *a, struct lens_err *err);
+int lens_cli_doctor(struct lens_args *a, struct lens_err *err);
 
 /* open.c: SOURCE as the options say; warnings are told, and refused with
  * --strict. */

@@ -68,11 +68,14 @@ void lens_cli_command_help(const struct lens_command *c)
 {
 	unsigned bit = LENS_OF(c - lens_cli_commands);
 
-	(void)printf("usage: lensfs %s [OPTION...] %s\n"
+	const char last = c->help[strlen(c->help) - 1];
+
+	(void)printf("usage: lensfs %s [OPTION...]%s%s\n"
 		     "\n"
-		     "%c%s.\n"
+		     "%c%s%s\n"
 		     "\n",
-		     c->name, c->operands, toupper(c->help[0]), c->help + 1);
+		     c->name, *c->operands ? " " : "", c->operands,
+		     toupper(c->help[0]), c->help + 1, last == '?' ? "" : ".");
 	for (size_t i = 0; i < lens_cli_options(); i++)
 		if ((lens_cli_option(i)->of & bit) && !lens_cli_option(i)->rare)
 			option_help(lens_cli_option(i));

@@ -15,6 +15,7 @@
 #define HASH LENS_OF(LENS_CMD_HASH)
 #define WARM LENS_OF(LENS_CMD_WARM)
 #define STAT LENS_OF(LENS_CMD_STAT)
+#define DOCTOR LENS_OF(LENS_CMD_DOCTOR)
 #define RECIPES LENS_OF(LENS_CMD_RECIPES)
 /* All that open a source. */
 #define VIEW (MOUNT | CONVERT | LS | CAT | PLAN | VERIFY | HASH)
@@ -64,6 +65,9 @@ const struct lens_command lens_cli_commands[LENS_CMD_MAX] = {
 			       "list the built-in recipes, or print one",
 			       "lensfs recipes dequant >my-recipe.json",
 			       lens_cli_recipes },
+	[LENS_CMD_DOCTOR] = { "doctor", "", 0, 0,
+			      "can this machine mount, and what limits it?",
+			      "lensfs doctor", lens_cli_doctor },
 };
 
 /* In the order of the help. */
@@ -99,7 +103,7 @@ static const struct lens_option options[] = {
 	{ "codecs", 0, NULL, "list the codecs that recipes can use", RECIPES,
 	  FLAG(codecs) },
 	{ "json", 0, NULL, "print one JSON object, for programs",
-	  LS | PLAN | VERIFY | HASH | RECIPES, FLAG(json) },
+	  LS | PLAN | VERIFY | HASH | RECIPES | DOCTOR, FLAG(json) },
 	{ "recipe", 0, "NAME|FILE", "the recipe (default: by config.json)",
 	  VIEW, true, .set = lens_cli_set_recipe },
 	{ "to", 0, "hf", "keep names and layout, decode tensors", VIEW, true,
@@ -140,9 +144,9 @@ static const struct lens_option options[] = {
 	{ "part", 0, "I/N", "write the share I, from 0, of N processes' work",
 	  CONVERT, .set = lens_cli_set_part },
 	{ "quiet", 'q', NULL, "no warnings, no progress",
-	  VIEW | UMOUNT | WARM | STAT | RECIPES, FLAG(quiet) },
-	{ "help", 'h', NULL, "show this", VIEW | UMOUNT | WARM | STAT | RECIPES,
-	  FLAG(help) },
+	  VIEW | UMOUNT | WARM | STAT | RECIPES | DOCTOR, FLAG(quiet) },
+	{ "help", 'h', NULL, "show this",
+	  VIEW | UMOUNT | WARM | STAT | RECIPES | DOCTOR, FLAG(help) },
 	{ "version", 'V', NULL, "show the version", 0, FLAG(version) },
 	/* For tests and completion; neither help nor lists name them. */
 	{ "list-commands", 0, NULL, NULL, 0, FLAG(list_commands) },

@@ -30,6 +30,7 @@ STUB(lens_cli_hash)
 STUB(lens_cli_warm)
 STUB(lens_cli_stat)
 STUB(lens_cli_recipes)
+STUB(lens_cli_doctor)
 
 /* The command line as words with blanks between; "_" is an empty word. */
 static int parse(struct lens_args *a, const char *line, char *copy,
