@@ -120,10 +120,9 @@ static int refuse(struct lens_plan *p, const struct lens_items *items,
 	return 0;
 }
 
-/* The key that the names stage makes of @key; @key itself if none matches. */
-static int renamed(struct lens_plan *p, const char *key,
-		   const struct lens_virtual *v, const char **ret,
-		   struct lens_err *err)
+int lens_plan_rename(struct lens_plan *p, const char *key,
+		     const struct lens_virtual *v, const char **ret,
+		     struct lens_err *err)
 {
 	struct lens_captures caps;
 	const struct lens_rule *r;
@@ -144,7 +143,8 @@ static int rename_all(struct lens_plan *p, struct lens_items *items,
 		struct lens_key_fate *f = &p->fates[items->v[i].src[0]];
 		const char *key;
 
-		if (renamed(p, items->v[i].key, &items->v[i].v, &key, err) < 0)
+		if (lens_plan_rename(p, items->v[i].key, &items->v[i].v, &key,
+				     err) < 0)
 			return -err->code;
 		if (key != items->v[i].key && f->fate == LENS_FATE_PASSED)
 			f->fate = LENS_FATE_MAPPED;
@@ -194,7 +194,7 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 		if (!codec || !codec->bind || has_owner(p, f->t->name))
 			continue;
 		v = as_stored(f->t);
-		if (renamed(p, f->t->name, &v, &key, err) < 0)
+		if (lens_plan_rename(p, f->t->name, &v, &key, err) < 0)
 			return -err->code;
 		cut = lens_arena_strndup(&p->arena, key, strlen(key));
 		if (!cut)

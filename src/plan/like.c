@@ -16,9 +16,11 @@ struct liken {
 	struct lens_plan *p;
 	const struct lens_plan_opts *opts;
 	struct lens_items *items, out;
-	struct lens_map by_key; /* of @items */
-	bool *used;             /* each of @items */
-	struct lens_map theirs; /* DIR's keys that are no companions */
+	struct lens_map by_key;  /* of @items */
+	struct lens_map by_name; /* the same, as the names stage has them: where
+				    DIR lacks a prefix, say */
+	bool *used;              /* each of @items */
+	struct lens_map theirs;  /* DIR's keys that are no companions */
 	const struct lens_items *like;
 	struct lens_excluder *exclude;
 	struct lens_buf missing;
@@ -31,6 +33,7 @@ static void liken_fini(struct liken *k)
 	free(k->used);
 	free(k->out.v);
 	lens_map_fini(&k->by_key);
+	lens_map_fini(&k->by_name);
 	lens_map_fini(&k->theirs);
 	lens_excluder_free(k->exclude);
 	lens_buf_fini(&k->missing);
@@ -42,10 +45,17 @@ static int start(struct liken *k, const struct lens_plan_opts *opts,
 	k->used = calloc(k->items->n + 1, sizeof(*k->used));
 	if (!k->used)
 		return lens_fail(err, ENOMEM, "no memory for keys");
-	for (size_t i = 0; i < k->items->n; i++)
-		if (lens_map_add(&k->by_key, k->items->v[i].key, (uint32_t)i) <
-		    0)
+	for (size_t i = 0; i < k->items->n; i++) {
+		const struct lens_item *item = &k->items->v[i];
+		const char *name;
+
+		if (lens_plan_rename(k->p->like, item->key, &item->v, &name,
+				     err) < 0)
+			return -err->code;
+		if (lens_map_add(&k->by_key, item->key, (uint32_t)i) < 0 ||
+		    lens_map_add(&k->by_name, name, (uint32_t)i) < 0)
 			return lens_fail(err, ENOMEM, "no memory for keys");
+	}
 	for (size_t i = 0; i < k->like->n; i++)
 		if (lens_map_add(&k->theirs, k->like->v[i].key, (uint32_t)i) <
 		    0)
@@ -209,13 +219,36 @@ static int bad_shape(const struct lens_item *item, const struct lens_stored *s,
 			 LENS_SHOW(item->key), b.data ? b.data : "");
 }
 
+/* Which of the source's tensors goes by DIR's @s; LENS_NONE. */
+static int find_item(struct liken *k, const struct lens_stored *s,
+		     uint32_t *ret, struct lens_err *err)
+{
+	const struct lens_virtual v = { .key = s->key,
+					.dtype = s->dtype,
+					.rank = s->rank,
+					.shape = s->shape };
+	const char *name;
+
+	*ret = lens_map_find(&k->by_key, s->key);
+	if (*ret != LENS_NONE)
+		return 0;
+	if (lens_plan_rename(k->p->like, s->key, &v, &name, err) < 0)
+		return -err->code;
+	*ret = lens_map_find(&k->by_name, name);
+	if (*ret != LENS_NONE && k->used[*ret])
+		*ret = LENS_NONE;
+	return 0;
+}
+
 /* A tensor of DIR that is no companion. */
 static int one_tensor(struct liken *k, const struct lens_tensor *t,
 		      const struct lens_stored *s, struct lens_err *err)
 {
-	const uint32_t at = lens_map_find(&k->by_key, s->key);
 	struct lens_item *item;
+	uint32_t at;
 
+	if (find_item(k, s, &at, err) < 0)
+		return -err->code;
 	if (at == LENS_NONE && k->opts->allow_missing)
 		return from_dir(k, t, err);
 	if (at == LENS_NONE) {
@@ -232,6 +265,7 @@ static int one_tensor(struct liken *k, const struct lens_tensor *t,
 	if ((s->codec ? encode_as(k, item, s, err) :
 			cast_as(k, item, t->dtype, err)) < 0)
 		return -err->code;
+	item->key = s->key;
 	return lens_items_add(&k->out, item, err);
 }
 

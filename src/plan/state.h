@@ -189,6 +189,12 @@ int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
 int lens_plan_pair(struct lens_plan *p, const struct lens_plan_opts *opts,
 		   struct lens_items *items, struct lens_err *err);
 
+/* The key that the names stage makes of @key, a tensor like @v; @key itself if
+ * none matches. */
+int lens_plan_rename(struct lens_plan *p, const char *key,
+		     const struct lens_virtual *v, const char **ret,
+		     struct lens_err *err);
+
 /* exclude.c: a regular expression at the start of keys. */
 struct lens_excluder;
 /* *ret NULL where @text is. */

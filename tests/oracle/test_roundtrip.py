@@ -193,7 +193,8 @@ def trips(first: int) -> list[tuple[Spec, str, bool]]:
         how = ("exclude", "like", "fp8", "fp8", "fp8")[i % 5]
         grain = ("tensor", "expert", "block", "mixed")[i % 4] if how == "fp8" else "none"
         spec = Spec(seed=first * 1000 + 700 + i, multimodal=i // 2 % 2 == 1, grain=grain, said_by=("dtype", "nested")[i % 2],
-                    names=("documented", "automodel")[i // 3 % 2], shards=(1, 3, 6)[i // 2 % 3], shard_size=(None, 20_000, 150_000)[i % 3])
+                    names=("documented", "automodel")[i // 3 % 2], prefix="" if how != "exclude" and i % 3 == 1 else "language_model.",
+                    shards=(1, 3, 6)[i // 2 % 3], shard_size=(None, 20_000, 150_000)[i % 3])
         out.append((spec, how, how != "exclude" and i % 7 > 1))
     return out
 
