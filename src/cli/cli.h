@@ -105,6 +105,8 @@ struct lens_option {
 	unsigned of; /* commands, LENS_OF(); 0: those that are no command */
 	bool fs;     /* may stand in -o, too */
 	bool rare;   /* the help names it and no more, to fit a screen */
+	const char *values; /* what it may be, where @arg does not say:
+			       "amax|unit"; NULL: anything */
 	size_t flag; /* the bool in lens_args that it sets, where set is NULL */
 	int (*set)(struct lens_args *a, const char *value,
 		   struct lens_err *err);

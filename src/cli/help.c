@@ -94,16 +94,26 @@ void lens_cli_list_commands(void)
 	}
 }
 
+/* What an option may be: said by itself, or by its argument in small letters.
+ */
+static const char *values_of(const struct lens_option *o)
+{
+	if (o->values)
+		return o->values;
+	return o->arg && (islower(o->arg[0]) || isdigit(o->arg[0])) ? o->arg :
+								      "";
+}
+
 static void list(const char *command, const struct lens_option *o)
 {
 	const char *arg = o->arg ? o->arg : "";
 
 	if (o->letter)
-		(void)printf("%s\t-%c\t%s\t%s\n", command, o->letter, arg,
-			     o->help);
+		(void)printf("%s\t-%c\t%s\t%s\t%s\n", command, o->letter, arg,
+			     o->help, values_of(o));
 	if (o->name)
-		(void)printf("%s\t--%s\t%s\t%s\n", command, o->name, arg,
-			     o->help);
+		(void)printf("%s\t--%s\t%s\t%s\t%s\n", command, o->name, arg,
+			     o->help, values_of(o));
 }
 
 void lens_cli_list_options(void)

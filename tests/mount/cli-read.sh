@@ -56,7 +56,7 @@ for command in $("$lensfs" --list-commands | cut -f1); do
 	[ "$(wc -l <out)" -le 24 ] && [ "$(wc -L <out)" -le 80 ] || fail "the help of $command does not fit a screen"
 	"$lensfs" --list-options | grep -q "^$command	--help	" || fail "--list-options lacks $command"
 done
-"$lensfs" --list-options | awk -F'\t' 'NF != 4 || !$4 { print; bad = 1 } END { exit bad }' || fail "--list-options"
+"$lensfs" --list-options | awk -F'\t' 'NF != 5 || !$4 { print; bad = 1 } END { exit bad }' || fail "--list-options"
 
 # ls
 status 0 ls src

@@ -404,6 +404,28 @@ static const struct {
 	{ 36061, "10:01:01" }, { -3, "0:00" },
 };
 
+/* What completion offers is taken. */
+START_TEST(values_are_values)
+{
+	size_t tried = 0;
+
+	for (size_t i = 0; i < lens_cli_options(); i++) {
+		const struct lens_option *o = lens_cli_option(i);
+		lens_autofree char *copy = o->values ? strdup(o->values) : NULL;
+		char *next = copy;
+
+		for (char *v; next && (v = strsep(&next, "|")); tried++) {
+			struct lens_args a = { 0 };
+			struct lens_err err;
+
+			ck_assert_msg(o->set(&a, v, &err) == 0, "--%s %s: %s",
+				      o->name, v, err.msg);
+		}
+	}
+	ck_assert_uint_ge(tried, 10);
+}
+END_TEST
+
 START_TEST(last_words)
 {
 	char buf[LENS_LAST_WORD];
@@ -437,6 +459,7 @@ int main(void)
 	tcase_add_loop_test(tc, files_to_parts, 0, LENS_ARRAY_SIZE(deals));
 	tcase_add_loop_test(tc, lines_of_progress, 0, LENS_ARRAY_SIZE(bars));
 	tcase_add_loop_test(tc, clocks_of_progress, 0, LENS_ARRAY_SIZE(clocks));
+	tcase_add_test(tc, values_are_values);
 	tcase_add_test(tc, last_words);
 	srunner_run_all(sr, CK_ENV);
 	srunner_free(sr);
