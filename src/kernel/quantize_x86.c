@@ -13,8 +13,8 @@
 
 #include <math.h>
 
-/* Magnitudes to codes, each in 32 bits: what lens_f32_to_e4m3() does of a
- * number, infinity included. */
+/* Magnitudes to codes, each in 32 bits, as lens_f32_to_e4m3() does; up to 448.
+ */
 AVX2 static inline __m256i round_e4m3(__m256i mag)
 {
 	const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(mag, 20),
@@ -28,10 +28,9 @@ AVX2 static inline __m256i round_e4m3(__m256i mag)
 	__m256i r = _mm256_srli_epi32(
 		_mm256_add_epi32(_mm256_add_epi32(mag, bias), odd), 20);
 
-	r = _mm256_blendv_epi8(
+	return _mm256_blendv_epi8(
 		r, small,
 		_mm256_cmpgt_epi32(_mm256_set1_epi32(0x3c800000), mag));
-	return _mm256_min_epi32(r, _mm256_set1_epi32(0x7e));
 }
 
 AVX2 static inline __m256i magnitude(__m256 v)
@@ -51,7 +50,8 @@ AVX2 static inline __m256i codes_e4m3(__m256 v)
 {
 	const __m256i mag = magnitude(v);
 	__m256i r = _mm256_blendv_epi8(
-		round_e4m3(mag), _mm256_set1_epi32(0x7f),
+		_mm256_min_epi32(round_e4m3(mag), _mm256_set1_epi32(0x7e)),
+		_mm256_set1_epi32(0x7f),
 		_mm256_cmpgt_epi32(mag, _mm256_set1_epi32(0x7f800000)));
 
 	return _mm256_or_si256(r, code_sign(v));
@@ -107,39 +107,56 @@ AVX2 static void f32_e4m3_by_avx2(uint8_t *dst, const float *src, size_t n,
  * with what is left over.  That this is the quotient rounded to nearest has
  * been tried for all 128 mantissas of BF16 and all 2^23 of a scale
  * (tests/long/quotients.c); exponents change nothing as long as nothing
- * underflows, which values that become 0 anyway may.  What overflows loses its
- * sign to a NaN, so that is taken from the product.
+ * underflows, which values that become 0 anyway may.  What overflows becomes
+ * infinity or NaN, and either the largest code.  All are positive.
  */
-FMA static inline __m256i quotient_codes(__m256 w, __m256 s, __m256 y)
+FMA static inline __m256i quotient_codes(__m256i bits, __m256 s, __m256 y)
 {
-	const __m256 q = _mm256_mul_ps(w, y), rest = _mm256_fnmadd_ps(q, s, w);
+	const __m256 w = _mm256_castsi256_ps(bits), q = _mm256_mul_ps(w, y),
+		     rest = _mm256_fnmadd_ps(q, s, w);
 
-	return _mm256_or_si256(
-		round_e4m3(magnitude(_mm256_fmadd_ps(rest, y, q))),
-		code_sign(q));
+	/* Of a NaN and a number this one takes the number. */
+	return round_e4m3(_mm256_castps_si256(_mm256_min_ps(
+		_mm256_fmadd_ps(rest, y, q), _mm256_set1_ps(448.0f))));
+}
+
+/* 16 magnitudes to codes, each in 16 bits. */
+FMA static inline __m256i quotients(__m256i v, __m256 s, __m256 y)
+{
+	const __m256i zero = _mm256_setzero_si256();
+
+	v = _mm256_and_si256(v, _mm256_set1_epi16(0x7fff));
+	return _mm256_packus_epi32(
+		quotient_codes(_mm256_unpacklo_epi16(zero, v), s, y),
+		quotient_codes(_mm256_unpackhi_epi16(zero, v), s, y));
 }
 
 FMA static void bf16_e4m3_by_avx2(uint8_t *dst, const uint16_t *src, size_t n,
 				  float scale)
 {
-	const __m256 s = _mm256_set1_ps(scale),
-		     y = _mm256_set1_ps(1.0f / scale);
+	const float most = fabsf(scale);
+	const __m256 s = _mm256_set1_ps(most), y = _mm256_set1_ps(1.0f / most);
+	const __m256i bit = _mm256_set1_epi16(0x80),
+		      flip = _mm256_set1_epi8(scale < 0 ? (char)0x80 : 0);
 
-	if (n < 32 || !(fabsf(scale) > 0x1p-60f && fabsf(scale) < 0x1p60f)) {
+	if (n < 32 || !(most > 0x1p-60f && most < 0x1p60f)) {
 		lens_kernels_scalar.bf16_e4m3_by(dst, src, n, scale);
 		return;
 	}
 	for (size_t i = 0; i < n; i = next(i, n, 32)) {
-		__m256i v[4];
+		const __m256i a = load(src + i), b = load(src + i + 16);
+		const __m256i sign = _mm256_packus_epi16(
+			_mm256_and_si256(_mm256_srli_epi16(a, 8), bit),
+			_mm256_and_si256(_mm256_srli_epi16(b, 8), bit));
+		const __m256i code = _mm256_packus_epi16(quotients(a, s, y),
+							 quotients(b, s, y));
 
-		for (unsigned k = 0; k < 4; k++) {
-			const __m256i wide = _mm256_slli_epi32(
-				_mm256_cvtepu16_epi32(load128(src + i + 8 * k)),
-				16);
-
-			v[k] = quotient_codes(_mm256_castsi256_ps(wide), s, y);
-		}
-		put_codes(dst + i, v);
+		/* Packing leaves the halves of a and b in turn. */
+		store(dst + i,
+		      _mm256_permute4x64_epi64(
+			      _mm256_xor_si256(_mm256_or_si256(code, sign),
+					       flip),
+			      0xd8));
 	}
 }
 

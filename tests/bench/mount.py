@@ -81,7 +81,7 @@ def main():
             quantize = ("--reverse", "--quantize", "fp8")
             back, codes = m.mount(work / "native", "--reverse"), m.mount(work / "native", *quantize)
             b = largest(lensfs, work / "native", "gate_up", "--reverse")
-            q = largest(lensfs, work / "native", "gate_up", *quantize)
+            q = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", *quantize)
             w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "gate_and_up")
 
             def experts_span():
@@ -95,7 +95,7 @@ def main():
             def codes_span():
                 m.again(work / "native", codes, *quantize)
                 with open(codes / q["file"], "rb") as f:
-                    f.read(q["offset"])  # its scales are made
+                    f.read(q["offset"])  # all scales are made, and the first layer's experts read
                 return span(codes / q["file"], q["offset"], q["bytes"])
 
             def span(path, begin, n, cold=True):
