@@ -21,5 +21,7 @@ void lens_log(enum lens_log_level level, const char *fmt, ...)
 void lens_log_to(int fd);
 /* Warnings and below are not shown. */
 void lens_log_quiet(bool quiet);
+/* Each line is an object: time, level, message. */
+void lens_log_json(bool on);
 
 #endif

@@ -50,7 +50,8 @@ struct lens_args {
 	bool quantize;
 	enum lens_scales scales; /* --scales; LENS_SCALES_NONE: not given */
 	bool foreground, allow_other;
-	bool detail, source, tree, json, ops, codecs, quiet, once;
+	bool detail, source, tree, json, ops, codecs, quiet, once, verbose,
+		log_json;
 	bool help, version, list_commands, list_options;
 	bool fake; /* mount -f, as mount(8) means it: check and do nothing */
 	const char *log, *hashes;
@@ -136,6 +137,8 @@ int lens_cli_set_hashes(struct lens_args *a, const char *v,
 int lens_cli_set_head(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err);
+int lens_cli_set_log_format(struct lens_args *a, const char *v,
+			    struct lens_err *err);
 int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_max(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_part(struct lens_args *a, const char *v, struct lens_err *err);

@@ -43,9 +43,10 @@ static bool answered(const struct lens_args *a)
 static int run(struct lens_args *a, int argc, char **argv)
 {
 	struct lens_err err;
-	int n;
+	int n = lens_cli_parse(a, argc, argv, &err);
 
-	if (lens_cli_parse(a, argc, argv, &err) < 0) {
+	lens_log_json(a->log_json);
+	if (n < 0) {
 		const char *name = a->command ? a->command->name : NULL;
 
 		lens_log(LENS_LOG_ERROR, "%s%s%s (see 'lensfs %s%s--help')",

@@ -123,6 +123,16 @@ int lens_cli_set_log(struct lens_args *a, const char *v, struct lens_err *err)
 	return 0;
 }
 
+int lens_cli_set_log_format(struct lens_args *a, const char *v,
+			    struct lens_err *err)
+{
+	a->log_json = strcmp(v, "json") == 0;
+	if (!a->log_json && strcmp(v, "text") != 0)
+		return lens_fail(err, EINVAL, "'%s' is not text or json",
+				 LENS_SHOW(v));
+	return 0;
+}
+
 int lens_cli_set_hashes(struct lens_args *a, const char *v,
 			struct lens_err *err)
 {

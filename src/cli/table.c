@@ -19,6 +19,7 @@
 #define RECIPES LENS_OF(LENS_CMD_RECIPES)
 /* All that open a source. */
 #define VIEW (MOUNT | CONVERT | LS | CAT | PLAN | VERIFY | HASH)
+#define ALL (LENS_OF(LENS_CMD_MAX) - 1)
 #define FLAG(field) .flag = offsetof(struct lens_args, field)
 
 const struct lens_command lens_cli_commands[LENS_CMD_MAX] = {
@@ -145,10 +146,12 @@ static const struct lens_option options[] = {
 	  .set = lens_cli_set_jobs },
 	{ "part", 0, "I/N", "write the share I, from 0, of N processes' work",
 	  CONVERT, .set = lens_cli_set_part },
-	{ "quiet", 'q', NULL, "no warnings, no progress",
-	  VIEW | UMOUNT | WARM | STAT | RECIPES | DOCTOR, FLAG(quiet) },
-	{ "help", 'h', NULL, "show this",
-	  VIEW | UMOUNT | WARM | STAT | RECIPES | DOCTOR, FLAG(help) },
+	{ "log-format", 0, "text|json", "of messages: lines, or objects", ALL,
+	  .set = lens_cli_set_log_format, .rare = true },
+	{ "verbose", 'v', NULL, "tell recipe, sizes and times, too", VIEW,
+	  FLAG(verbose), .rare = true },
+	{ "quiet", 'q', NULL, "no warnings, no progress", ALL, FLAG(quiet) },
+	{ "help", 'h', NULL, "show this", ALL, FLAG(help) },
 	{ "version", 'V', NULL, "show the version", 0, FLAG(version) },
 	/* For tests and completion; neither help nor lists name them. */
 	{ "list-commands", 0, NULL, NULL, 0, FLAG(list_commands) },

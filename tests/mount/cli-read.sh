@@ -58,6 +58,28 @@ for command in $("$lensfs" --list-commands | cut -f1); do
 done
 "$lensfs" --list-options | awk -F'\t' 'NF != 5 || !$4 { print; bad = 1 } END { exit bad }' || fail "--list-options"
 
+# messages
+status 0 ls -v src
+for word in 'recipe: mistral4, because' 'source: ' 'view: ' 'opened in '; do says "lensfs: $word"; done
+status 0 ls -vq src
+[ -s err ] && fail "-q: $(cat err)"
+if command -v python3 >/dev/null; then
+	"$lensfs" ls -v --log-format json src >out 2>err || fail "--log-format json"
+	"$lensfs" ls --log-format json "$(printf 'none\n"')" 2>>err && fail "a source that is not there"
+	"$lensfs" frob --log-format json 2>>err && fail "no command"
+	python3 - <<'END' || fail "--log-format json: $(cat err)"
+import datetime, json
+lines = [json.loads(line) for line in open("err")]
+assert [list(l) for l in lines] == [["time", "level", "message"]] * 6, lines
+assert [l["level"] for l in lines] == ["info"] * 4 + ["error"] * 2, lines
+assert lines[0]["message"].startswith("recipe: mistral4, because"), lines
+assert "none\\x0a\"" in lines[4]["message"] and "no such command" in lines[5]["message"], lines
+for l in lines:
+    age = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.strptime(l["time"], "%Y-%m-%dT%H:%M:%S.%f%z")
+    assert abs(age.total_seconds()) < 60, l
+END
+fi
+
 # ls
 status 0 ls src
 [ "$(grep -c . out)" = "$("$lensfs" plan src | sed -n 's/^view *\([0-9]*\) tensors.*/\1/p')" ] || fail "ls and plan count differently"

@@ -83,6 +83,9 @@ static void describe(const struct lens_args *a, struct lens_buf *b)
 		lens_buf_printf(b, " max=%llu", (unsigned long long)a->max);
 	if (a->max_share)
 		lens_buf_printf(b, " max=%u%%", a->max_share);
+	if (a->verbose || a->log_json)
+		lens_buf_printf(b, "%s%s", a->verbose ? " verbose" : "",
+				a->log_json ? " log_json" : "");
 	if (a->once)
 		lens_buf_puts(b, " once");
 	if (a->head)
@@ -154,6 +157,8 @@ static const struct {
 	  "warm <m> jobs=3 max=5000000000" },
 	{ "lensfs warm --max 5GB --max 50% m", "warm <m> max=50%" },
 	{ "lensfs stat --once m", "stat <m> once" },
+	{ "lensfs plan -v --log-format json a", "plan <a> verbose log_json" },
+	{ "lensfs doctor --log-format json --log-format text", "doctor" },
 	{ "lensfs recipes", "recipes" },
 	{ "lensfs recipes --ops", "recipes ops" },
 	{ "lensfs recipes --codecs --json", "recipes json codecs" },
@@ -260,6 +265,8 @@ static const struct {
 	{ "lensfs verify --hashes= b", "--hashes: it needs a file's name" },
 	{ "lensfs verify --sample 0 a b", "--sample: '0' is not a number" },
 	{ "lensfs hash --sample 1 a", "--sample: not an option of hash" },
+	{ "lensfs ls --log-format xml a", "'xml' is not text or json" },
+	{ "lensfs warm -v m", "--verbose: not an option of warm" },
 	{ "lensfs warm --max 0 m", "--max: 0 bytes are none" },
 	{ "lensfs warm --max 0% m", "'0%' is not from 1% to 100%" },
 	{ "lensfs warm --max 101% m", "'101%' is not from 1% to 100%" },
