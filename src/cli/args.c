@@ -179,6 +179,8 @@ int lens_cli_parse(struct lens_args *a, int argc, char **argv,
 		return 0;
 	if (!a->command && without_command(a, err) < 0)
 		return -err->code;
+	if (lens_cli_conf(a, err) < 0)
+		return -err->code;
 	return lens_cli_check(a, err);
 }
 

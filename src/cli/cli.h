@@ -68,6 +68,8 @@ struct lens_args {
 int lens_cli_parse(struct lens_args *a, int argc, char **argv,
 		   struct lens_err *err) LENS_MUST_CHECK;
 void lens_cli_args_fini(struct lens_args *a);
+/* conf.c: what is left open, from /etc/lensfs.conf and the user's. */
+int lens_cli_conf(struct lens_args *a, struct lens_err *err) LENS_MUST_CHECK;
 /* checks.c: do options and operands go together, and what do they say? */
 int lens_cli_check(struct lens_args *a, struct lens_err *err) LENS_MUST_CHECK;
 /* One option into @a; @value NULL for a flag. */

@@ -57,6 +57,14 @@ timeout 20 lensfs "$src" "$mnt" -o "inspect,log=$work/log" || fail "-o inspect,l
 find "$mnt" -maxdepth 1 -name .lens | grep -q . || fail "-o inspect: .lens is not listed"
 umount "$mnt"
 
+# from a configuration file, which -o goes before
+printf '# the whole\nto = hf\nstrict = yes\n' >"$work/conf"
+LENSFS_CONF=$work/conf form "$work/hf" lensfs "$src" "$mnt"
+LENSFS_CONF=$work/conf form "$work/one" lensfs "$src" "$mnt" -o 'recipe=dequant,dtype=f32,shard_size=20KB' \
+	-o 'exclude=.*\.(gate|up)_proj\.weight$|.{1\,2}_head.*'
+echo 'frob = 1' >>"$work/conf"
+LENSFS_CONF=$work/conf refuses "'$work/conf': line 4: frob: no such option" "$src" "$mnt"
+
 # wrong ones mount nothing, and say which
 for option in frob frob=1 recipe recipe= recipe=frob dtype=f64 jobs=0 to=native strict=yes; do
 	refuses "${option%%=*}" "$src" "$mnt" -o "$option"

@@ -3,6 +3,7 @@
 # see, readers that compare, and nothing left behind.  Sourced, never run.
 # shellcheck shell=bash disable=SC2034 # some names are for who sources this
 lensfs=${LENSFS:?} make=${MAKE_CHECKPOINT:?}
+export LENSFS_CONF= # none of this machine's
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 fail() { echo "FAIL: $*"; exit 1; }
 skip() { echo "$*"; exit 77; }

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-cli.c - command lines taken apart, and the line of progress.
+ * test-cli.c - command lines taken apart, configuration files, and the line of
+ * progress.
  */
 #include "cli/args.c"
 #include "cli/bar_text.c"
 #include "cli/checks.c"
+
+static char system_file[64];
+#define LENS_SYSTEM_CONF system_file
+#include "cli/conf.c"
+
 #include "cli/deal.c"
 #include "cli/fsopts.c"
 #include "cli/setters.c"
@@ -299,6 +305,175 @@ START_TEST(what_is_no_line)
 }
 END_TEST
 
+/* Files and what a command line means with them; USER NULL: there is none. */
+static const struct {
+	const char *line, *user, *system, *means;
+} files[] = {
+	{ "lensfs ls a", NULL, NULL, "ls <a>" },
+	{ "lensfs ls a", "", "", "ls <a>" },
+	{ "lensfs ls a", NULL, "recipe = r", "ls <a> recipe=r" },
+	{ "lensfs ls a", "recipe=r\n", "recipe=s\n", "ls <a> recipe=r" },
+	{ "lensfs ls --recipe q a", "recipe=r", "recipe=s", "ls <a> recipe=q" },
+	{ "lensfs ls a", "# x\n\n \t# recipe = no\n\trecipe\t=\tr s \r\n", NULL,
+	  "ls <a> recipe=r s" },
+	{ "lensfs ls a", "exclude = a=b#c , d", NULL,
+	  "ls <a> exclude=a=b#c , d" },
+	{ "lensfs convert a b", "shard_size = 1MB\ncache-size = 0",
+	  "jobs = 3\ncache_size = 5",
+	  "convert <a> <b> shard=1000000 jobs=3 "
+	  "no_cache" },
+	/* Of other commands: checked, not taken. */
+	{ "lensfs ls a", "jobs = 3\ninspect = yes\nlog = l", NULL, "ls <a>" },
+	{ "lensfs warm m", "jobs = 3\nrecipe = r", NULL, "warm <m> jobs=3" },
+	/* Flags can be taken back by who stands nearer. */
+	{ "lensfs ls a", "strict = no", "strict = yes", "ls <a>" },
+	{ "lensfs ls a", "strict = yes", "strict = no", "ls <a> strict" },
+	{ "lensfs ls --strict a", "strict = no", NULL, "ls <a> strict" },
+	{ "lensfs mount a b", NULL, "allow_other = yes",
+	  "mount <a> <b> allow_other" },
+	{ "lensfs mount a b", "allow_other = no", "allow-other = yes",
+	  "mount <a> <b>" },
+	{ "lensfs mount a b -o allow_other", "allow_other = no", NULL,
+	  "mount <a> <b> allow_other" },
+	{ "mount.lensfs a b -o jobs=2", NULL, "jobs = 3\nlog = l",
+	  "mount <a> <b> jobs=2 log=l" },
+	/* --set is one option, however often it is given. */
+	{ "lensfs ls a", "set = a=b\nset = c=d", "set = e=f",
+	  "ls <a> set=a=b set=c=d" },
+	{ "lensfs ls --set x=y a", "set = a=b", NULL, "ls <a> set=x=y" },
+	/* --recipe and --to are one choice. */
+	{ "lensfs ls --recipe r a", "to = hf", NULL, "ls <a> recipe=r" },
+	{ "lensfs ls --to hf a", "recipe = r", NULL, "ls <a> to_hf" },
+	{ "lensfs ls a", "to = hf", "recipe = r", "ls <a> to_hf" },
+	{ "lensfs ls --source a", "to = hf", "recipe = r", "ls <a> source" },
+	{ "lensfs verify --hashes h b", "recipe = r\njobs = 2", NULL,
+	  "verify <b> recipe=r jobs=2 hashes=h" },
+	/* Who ends a mount must not stumble over a file. */
+	{ "lensfs umount m", "frob", "frob", "umount <m>" },
+	{ "lensfs ls --help", "frob", "frob", "ls help" },
+};
+
+/* Write @text to @name in the folder of this test; NULL: nothing. */
+static void put(const char *folder, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	(void)remove(path);
+	if (!text)
+		return;
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* Parse @line with these two files. */
+static int parse_with(struct lens_args *a, const char *text, const char *user,
+		      const char *system, struct lens_err *err)
+{
+	static char copy[256]; /* the arguments point to it */
+	char folder[] = "/tmp/lensfs-conf-XXXXXX";
+	int n;
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)unsetenv("LENSFS_CONF");
+	(void)setenv("XDG_CONFIG_HOME", folder, 1);
+	put(folder, "lensfs.conf", user);
+	put(folder, "system.conf", system);
+	(void)snprintf(system_file, sizeof(system_file), "%s/system.conf",
+		       folder);
+	n = parse(a, text, copy, err);
+	put(folder, "lensfs.conf", NULL);
+	put(folder, "system.conf", NULL);
+	ck_assert_int_eq(rmdir(folder), 0);
+	(void)setenv("LENSFS_CONF", "", 1);
+	return n;
+}
+
+START_TEST(what_files_add)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf b = { 0 };
+	LENS_CLEANUP(lens_cli_args_fini) struct lens_args a;
+	struct lens_err err = { 0 };
+	int n = parse_with(&a, files[_i].line, files[_i].user, files[_i].system,
+			   &err);
+
+	ck_assert_msg(n == 0, "%s: %s", files[_i].line, err.msg);
+	describe(&a, &b);
+	ck_assert_str_eq(b.data, files[_i].means);
+}
+END_TEST
+
+static const struct {
+	const char *text, *why;
+} no_files[] = {
+	{ "frob = 1", "lensfs.conf': line 1: frob: no such option" },
+	{ "# x\n\nrecipe", "line 3: 'recipe' is not KEY = VALUE" },
+	{ "strict", "line 1: 'strict' is not KEY = VALUE" },
+	{ "recipe = r\nstrict = 1", "line 2: strict: '1' is not yes or no" },
+	{ "allow_other = true", "allow_other: 'true' is not yes or no" },
+	{ "recipe =", "line 1: recipe: it needs a recipe's name" },
+	{ "= r", "line 1: : no such option" },
+	{ "json = yes", "json: no such option" },
+	{ "quiet = yes", "quiet: no such option" },
+	{ "o = ro", "o: no such option" },
+	{ "[mount]", "line 1: '[mount]' is not KEY = VALUE" },
+	{ "recipe = r\nrecipe = s", "line 2: recipe: it is there twice" },
+	{ "shard-size = 1\nshard_size = 2", "shard_size: it is there twice" },
+	{ "strict = no\nstrict = yes", "strict: it is there twice" },
+	{ "allow_other=no\nallow_other=no", "allow_other: it is there twice" },
+	/* Also where the command has no such option, or has been given it. */
+	{ "jobs = 0", "jobs: '0' is not a number from 1 to 256" },
+	{ "dtype = f64", "dtype: 'f64' is not bf16, f16 or f32" },
+	{ "\x01 = 1", "line 1: \\x01: no such option" },
+};
+
+START_TEST(what_is_no_file)
+{
+	LENS_CLEANUP(lens_cli_args_fini) struct lens_args a, s;
+	struct lens_err err = { 0 };
+
+	ck_assert_int_eq(parse_with(&a, "lensfs ls --dtype f32 a",
+				    no_files[_i].text, NULL, &err),
+			 -EINVAL);
+	ck_assert_msg(strstr(err.msg, no_files[_i].why), "'%s'", err.msg);
+	ck_assert_int_eq(parse_with(&s, "lensfs ls --dtype f32 a", NULL,
+				    no_files[_i].text, &err),
+			 -EINVAL);
+}
+END_TEST
+
+START_TEST(which_files)
+{
+	LENS_CLEANUP(lens_cli_args_fini) struct lens_args a, b, c;
+	struct lens_err err = { 0 };
+	char path[256], copy[256];
+
+	(void)setenv("XDG_CONFIG_HOME", "/x", 1);
+	(void)setenv("HOME", "/h", 1);
+	ck_assert(user_file(path, sizeof(path)));
+	ck_assert_str_eq(path, "/x/lensfs.conf");
+	(void)setenv("XDG_CONFIG_HOME", "relative", 1);
+	ck_assert(user_file(path, sizeof(path)));
+	ck_assert_str_eq(path, "/h/.config/lensfs.conf");
+	ck_assert(!user_file(path, 8));
+	(void)unsetenv("HOME");
+	ck_assert(!user_file(path, sizeof(path)));
+	/* LENSFS_CONF is read instead of both. */
+	(void)setenv("LENSFS_CONF", "/nowhere/lensfs.conf", 1);
+	ck_assert_int_eq(parse(&a, "lensfs ls a", copy, &err), 0);
+	(void)setenv("LENSFS_CONF", "/", 1);
+	ck_assert_int_lt(parse(&b, "lensfs ls a", copy, &err), 0);
+	ck_assert_msg(strstr(err.msg, "'/': Is a directory"), "%s", err.msg);
+	(void)setenv("LENSFS_CONF", "/dev/zero", 1);
+	ck_assert_int_lt(parse(&c, "lensfs ls a", copy, &err), 0);
+	ck_assert_msg(strstr(err.msg, "more than 65536 bytes"), "%s", err.msg);
+	(void)setenv("LENSFS_CONF", "", 1);
+}
+END_TEST
+
 START_TEST(what_shapes_the_view)
 {
 	LENS_CLEANUP(lens_cli_args_fini) struct lens_args a;
@@ -458,9 +633,13 @@ int main(void)
 	TCase *tc = tcase_create("cli");
 	SRunner *sr = srunner_create(s);
 
+	(void)setenv("LENSFS_CONF", "", 1); /* none of this machine's */
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, what_a_line_means, 0, LENS_ARRAY_SIZE(good));
 	tcase_add_loop_test(tc, what_is_no_line, 0, LENS_ARRAY_SIZE(bad));
+	tcase_add_loop_test(tc, what_files_add, 0, LENS_ARRAY_SIZE(files));
+	tcase_add_loop_test(tc, what_is_no_file, 0, LENS_ARRAY_SIZE(no_files));
+	tcase_add_test(tc, which_files);
 	tcase_add_test(tc, no_letter_or_name_twice);
 	tcase_add_test(tc, what_shapes_the_view);
 	tcase_add_loop_test(tc, files_to_parts, 0, LENS_ARRAY_SIZE(deals));
