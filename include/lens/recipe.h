@@ -243,4 +243,22 @@ int lens_recipe_open(const char *name, struct lens_recipe **ret,
 int lens_recipe_detect(const cJSON *config, struct lens_recipe **ret,
 		       char **why, struct lens_err *err) LENS_MUST_CHECK;
 
+/*
+ * The first of the weight files that recipe @name (NULL: any built-in one)
+ * reads where there is no model.safetensors, which @there says is there; the
+ * caller's to free. *ret NULL: none.
+ */
+int lens_recipe_weights(const char *name,
+			bool (*there)(void *ctx, const char *file), void *ctx,
+			char **ret, struct lens_err *err) LENS_MUST_CHECK;
+bool lens_recipe_reads(const struct lens_recipe *r, const char *file);
+
+/* What a recipe can do, for people. */
+struct lens_support {
+	bool back;        /* from native to hf, too */
+	const char *lost; /* a word for what does not come back; NULL: all
+			     does */
+};
+struct lens_support lens_recipe_support(const struct lens_recipe *r);
+
 #endif

@@ -41,9 +41,10 @@ static int check(const struct lens_args *a, struct lens_err *err)
 				 "--to hf: its recipe is always 'dequant', not "
 				 "'%s'",
 				 LENS_SHOW(a->view.recipe));
-	if ((a->ops && a->codecs) || (a->n && (a->ops || a->codecs)))
-		return lens_fail(err, EINVAL,
-				 "--ops, --codecs and NAME: one at a time");
+	if (a->ops + a->codecs + a->table + (a->n != 0) > 1)
+		return lens_fail(
+			err, EINVAL,
+			"--ops, --codecs, --table and NAME: one at a time");
 	if (a->source && a->view.to_hf)
 		return lens_fail(err, EINVAL,
 				 "--source lists what is there: no --to");

@@ -50,8 +50,8 @@ struct lens_args {
 	bool quantize;
 	enum lens_scales scales; /* --scales; LENS_SCALES_NONE: not given */
 	bool foreground, allow_other;
-	bool detail, source, tree, json, ops, codecs, quiet, once, verbose,
-		log_json;
+	bool detail, source, tree, json, ops, codecs, table, quiet, once,
+		verbose, log_json;
 	bool help, version, list_commands, list_options;
 	bool fake; /* mount -f, as mount(8) means it: check and do nothing */
 	const char *log, *hashes;

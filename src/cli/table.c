@@ -103,6 +103,8 @@ static const struct lens_option options[] = {
 	  FLAG(ops) },
 	{ "codecs", 0, NULL, "list the codecs that recipes can use", RECIPES,
 	  FLAG(codecs) },
+	{ "table", 0, NULL, "what each recipe can do, as a table in Markdown",
+	  RECIPES, FLAG(table) },
 	{ "json", 0, NULL, "print one JSON object, for programs",
 	  LS | PLAN | VERIFY | HASH | RECIPES | DOCTOR, FLAG(json) },
 	{ "recipe", 0, "NAME|FILE", "the recipe (default: by config.json)",

@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * group.c - the rules stage: tensors that one rule turns into others are
- * gathered by their captures, and its ops are run over each group; from hf to
- * native as they stand, the other way inverted and backwards.
+ * gathered by their captures, and what comes of each group gets its names.
  */
-#include "plan/state.h"
+#include "plan/group.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#define MOST_STACKED 65536u /* indexes of one stack */
-
-/* A tensor of a group: which of the rule's patterns it fits, and its stacked
- * index. */
-struct member {
-	unsigned slot;
-	uint64_t index;
-	const char *key;
-	struct lens_virtual v;
-	const struct lens_item *item; /* that it was */
-};
-
-struct members {
-	size_t n, room;
-	struct member *v;
-};
-
-struct group {
-	const struct lens_rule *rule;
-	size_t place;              /* of the rule among those that count */
-	struct lens_captures caps; /* of its first member */
-	struct members members;
-	uint32_t *src;
-	size_t n_src;
-};
 
 struct stage {
 	struct lens_plan *p;
@@ -43,8 +16,8 @@ struct stage {
 	size_t n, room;
 };
 
-static int add_member(struct members *m, const struct member *one,
-		      struct lens_err *err)
+int lens_members_add(struct members *m, const struct member *one,
+		     struct lens_err *err)
 {
 	if (m->n == m->room) {
 		size_t room = m->room ? m->room * 2 : 4;
@@ -130,14 +103,14 @@ static int stack_index(const struct lens_captures *caps, const char *by,
 	int c = capture(caps, by);
 
 	*ret = 0;
-	for (size_t i = 0; i < caps->len[c] && *ret < MOST_STACKED; i++)
+	for (size_t i = 0; i < caps->len[c] && *ret < LENS_STACKED_MAX; i++)
 		*ret = *ret * 10 + (uint64_t)(caps->text[c][i] - '0');
-	if (*ret >= MOST_STACKED)
+	if (*ret >= LENS_STACKED_MAX)
 		return lens_fail(err, EINVAL,
 				 "tensor '%s': index %.*s is beyond %u",
 				 LENS_SHOW(key),
 				 (int)(caps->len[c] < 40 ? caps->len[c] : 40),
-				 caps->text[c], MOST_STACKED - 1);
+				 caps->text[c], LENS_STACKED_MAX - 1);
 	return 0;
 }
 
@@ -157,7 +130,7 @@ static int join_group(struct stage *s, size_t place, unsigned slot,
 	if (by && stack_index(caps, by, item->v.key, &m.index, err) < 0)
 		return -err->code;
 	g = group_of(s, place, caps, err);
-	if (!g || add_member(&g->members, &m, err) < 0)
+	if (!g || lens_members_add(&g->members, &m, err) < 0)
 		return -err->code;
 	src = realloc(g->src, (g->n_src + item->n_src) * sizeof(*src));
 	if (!src)
@@ -193,24 +166,6 @@ static int gather(struct stage *s, size_t place, const struct lens_item *item,
 		}
 	}
 	return 0;
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const struct member *x = a, *y = b;
-
-	if (x->index != y->index)
-		return x->index < y->index ? -1 : 1;
-	return x->slot < y->slot ? -1 : x->slot > y->slot;
-}
-
-static int by_slot(const void *a, const void *b)
-{
-	const struct member *x = a, *y = b;
-
-	if (x->slot != y->slot)
-		return x->slot < y->slot ? -1 : 1;
-	return x->index < y->index ? -1 : x->index > y->index;
 }
 
 /* A name for what is missing at (slot, index). */
@@ -268,7 +223,8 @@ static int check_whole(struct stage *s, struct group *g, struct lens_err *err)
 	uint64_t want;
 	size_t i = 0;
 
-	qsort(g->members.v, g->members.n, sizeof(*g->members.v), by_place);
+	qsort(g->members.v, g->members.n, sizeof(*g->members.v),
+	      lens_member_by_place);
 	if (count_wanted(s, g, &want, &says, err) < 0)
 		return -err->code;
 	for (; i < g->members.n; i++) {
@@ -291,220 +247,6 @@ static int check_whole(struct stage *s, struct group *g, struct lens_err *err)
 		err, EINVAL, "tensor '%s' is missing; '%s' needs it",
 		LENS_SHOW(missing_key(s, g, (unsigned)(i % slots), i / slots)),
 		LENS_SHOW(g->members.v[i < g->members.n ? i : 0].key));
-}
-
-static int apply_each(struct stage *s, const struct lens_op *op,
-		      const struct lens_op_args *args, struct members *m,
-		      struct lens_err *err)
-{
-	for (size_t i = 0; i < m->n; i++) {
-		struct lens_virtual out;
-
-		if (op->map(args, &m->v[i].v, 1, &s->p->arena, &out, err) < 0)
-			return lens_wrap(err, "tensor '%s'",
-					 LENS_SHOW(m->v[i].key));
-		m->v[i].v = out;
-	}
-	return 0;
-}
-
-/* Runs of members that differ in nothing but slot (concat) or index (stack)
- * become one. */
-static int apply_join(struct stage *s, const struct lens_op *op,
-		      const struct lens_op_args *args, struct members *m,
-		      struct lens_err *err)
-{
-	struct lens_virtual *in = malloc((m->n ? m->n : 1) * sizeof(*in));
-	size_t n = 0;
-
-	if (!in)
-		return lens_fail(err, ENOMEM, "no memory for a group");
-	qsort(m->v, m->n, sizeof(*m->v), args->by ? by_slot : by_place);
-	for (size_t i = 0, k; i < m->n; i += k) {
-		struct member one = m->v[i];
-
-		for (k = 0; i + k < m->n &&
-			    (args->by ? m->v[i + k].slot == one.slot :
-					m->v[i + k].index == one.index);
-		     k++)
-			in[k] = m->v[i + k].v;
-		if (op->map(args, in, k, &s->p->arena, &one.v, err) < 0) {
-			free(in);
-			return lens_wrap(err, "tensor '%s'",
-					 LENS_SHOW(one.key));
-		}
-		if (args->by)
-			one.index = 0;
-		else
-			one.slot = 0;
-		m->v[n++] = one;
-	}
-	m->n = n;
-	free(in);
-	return 0;
-}
-
-/* How many parts @v is taken into. */
-static int count_parts(const struct lens_virtual *v, struct lens_op_args *args,
-		       struct lens_err *err)
-{
-	const uint64_t n = !args->by      ? args->parts :
-			   args->n_values ? args->value[0] :
-			   v->rank        ? v->shape[0] :
-					    0;
-
-	if (!n || n > MOST_STACKED)
-		return lens_fail(err, EINVAL,
-				 "%llu tensors can't be made of it",
-				 (unsigned long long)n);
-	args->parts = (size_t)n;
-	return 0;
-}
-
-static int part_one(struct stage *s, const struct lens_op *op,
-		    struct lens_op_args args, const struct member *m,
-		    struct members *out, struct lens_err *err)
-{
-	lens_autofree struct lens_virtual *v = NULL;
-
-	if (count_parts(&m->v, &args, err) < 0)
-		return -err->code;
-	v = calloc(args.parts, sizeof(*v));
-	if (!v)
-		return lens_fail(err, ENOMEM, "no memory for %zu parts",
-				 args.parts);
-	if (op->map(&args, &m->v, 1, &s->p->arena, v, err) < 0)
-		return -err->code;
-	for (size_t k = 0; k < args.parts; k++) {
-		struct member one = *m;
-
-		one.v = v[k];
-		if (args.by)
-			one.index = k;
-		else
-			one.slot = (unsigned)(m->slot * args.parts + k);
-		if (add_member(out, &one, err) < 0)
-			return -err->code;
-	}
-	return 0;
-}
-
-static int apply_part(struct stage *s, const struct lens_op *op,
-		      const struct lens_op_args *args, struct members *m,
-		      struct lens_err *err)
-{
-	struct members out = { 0 };
-
-	for (size_t i = 0; i < m->n; i++)
-		if (part_one(s, op, *args, &m->v[i], &out, err) < 0) {
-			free(out.v);
-			return lens_wrap(err, "tensor '%s'",
-					 LENS_SHOW(m->v[i].key));
-		}
-	free(m->v);
-	*m = out;
-	return 0;
-}
-
-/* The members of each index in another order. */
-static int apply_shuffle(struct stage *s, const struct lens_op *op,
-			 const struct lens_op_args *args, struct members *m,
-			 struct lens_err *err)
-{
-	struct lens_virtual in[LENS_OP_VALUES], out[LENS_OP_VALUES];
-
-	qsort(m->v, m->n, sizeof(*m->v), by_place);
-	for (size_t i = 0; i < m->n; i += args->parts) {
-		for (size_t k = 0; k < args->parts && i + k < m->n; k++)
-			in[k] = m->v[i + k].v;
-		if (op->map(args, in,
-			    m->n - i < args->parts ? m->n - i : args->parts,
-			    &s->p->arena, out, err) < 0)
-			return lens_wrap(err, "tensor '%s'",
-					 LENS_SHOW(m->v[i].key));
-		for (size_t k = 0; k < args->parts; k++)
-			m->v[i + k].v = out[k];
-	}
-	return 0;
-}
-
-/* The op's arguments, now that parameters and captures are known. */
-static int resolve(struct stage *s, const struct group *g,
-		   struct lens_op_args *args, struct lens_err *err)
-{
-	const struct lens_about a = { .p = s->p,
-				      .caps = &g->caps,
-				      .v = &g->members.v[0].v };
-
-	if (args->param &&
-	    lens_plan_param_dtype(s->p, args->param, &args->dtype, err) < 0)
-		return -err->code;
-	for (unsigned i = 0; i < args->n_values; i++)
-		if (lens_plan_eval(&a, args->expr[i], &args->value[i], err) < 0)
-			return -err->code;
-	return 0;
-}
-
-static int apply(struct stage *s, const struct lens_op *op,
-		 struct lens_op_args args, struct group *g,
-		 struct lens_err *err)
-{
-	struct members *m = &g->members;
-	int r = 0;
-
-	if (resolve(s, g, &args, err) < 0)
-		return lens_wrap(err, "tensor '%s'", LENS_SHOW(m->v[0].key));
-	switch (op->takes) {
-	case LENS_OP_EACH:
-		r = apply_each(s, op, &args, m, err);
-		break;
-	case LENS_OP_JOIN:
-		r = apply_join(s, op, &args, m, err);
-		break;
-	case LENS_OP_PART:
-		r = apply_part(s, op, &args, m, err);
-		break;
-	case LENS_OP_SHUFFLE:
-		r = apply_shuffle(s, op, &args, m, err);
-		break;
-	}
-	return r;
-}
-
-static int run_inverses(struct stage *s, struct group *g, struct lens_err *err)
-{
-	const struct lens_rule *r = g->rule;
-
-	for (size_t i = r->n_ops; i-- > 0;) {
-		const struct lens_op_use *use = &r->ops[i];
-		const struct lens_op *op = NULL;
-		struct lens_op_args args = { 0 };
-
-		if (use->op->inverse(&use->args, use->n_in, &op, &args, err) <
-		    0)
-			return lens_wrap(
-				err, "recipe %s can't be reversed: line %u: %s",
-				r->recipe, r->line, use->op->name);
-		if (op && apply(s, op, args, g, err) < 0)
-			return -err->code;
-	}
-	return 0;
-}
-
-/* The rule's ops in the plan's direction. */
-static int run_ops(struct stage *s, struct group *g, struct lens_err *err)
-{
-	const struct lens_rule *r = g->rule;
-	const bool back = s->p->in == LENS_NATIVE;
-	const struct lens_op_use *ops = back ? r->back : r->ops;
-	const size_t n = back ? r->n_back : r->n_ops;
-
-	if (back && !r->back)
-		return run_inverses(s, g, err);
-	for (size_t i = 0; i < n; i++)
-		if (apply(s, ops[i].op, ops[i].args, g, err) < 0)
-			return -err->code;
-	return 0;
 }
 
 /* "transpose[1,2] stack(E)", for people. */
@@ -611,7 +353,7 @@ static int finish_group(struct stage *s, size_t i, struct lens_err *err)
 		s->p->fates[g->src[k]].fate = LENS_FATE_MAPPED;
 		s->p->fates[g->src[k]].rule = g->rule->text;
 	}
-	if (run_ops(s, g, err) < 0)
+	if (lens_group_run(s->p, g, err) < 0)
 		return -err->code;
 	return name_members(s, g, err);
 }

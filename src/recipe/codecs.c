@@ -23,7 +23,7 @@ static int parse_keys(struct parser *p, const cJSON *options,
 		if (lens_parse_patterns(p, options, names[i],
 					p->prefix[LENS_HF], &use->n[i],
 					&use->keys[i], err) < 0)
-			return lens_wrap(err, "option '%s'", names[i]);
+			return -err->code;
 	}
 	return 0;
 }
@@ -35,6 +35,7 @@ static int one_codec(struct parser *p, const cJSON *item, size_t i,
 	struct lens_codec_use *use = &p->r->codecs[p->r->n_codecs];
 	const cJSON *out;
 	struct lens_codec_args *args;
+	size_t mark;
 
 	(void)i;
 	if (!v || v->next || !cJSON_IsObject(v))
@@ -61,8 +62,11 @@ static int one_codec(struct parser *p, const cJSON *item, size_t i,
 			err, EBADMSG,
 			"codec %s: option 'out' must be a dtype or a parameter",
 			use->codec->name);
-	if (parse_keys(p, v, use, err) < 0 ||
-	    use->codec->parse(v, &p->r->arena, &args, err) < 0)
+	mark = lens_parser_down(p, v->string);
+	if (parse_keys(p, v, use, err) < 0)
+		return lens_parser_place(p, err);
+	lens_parser_up(p, mark);
+	if (use->codec->parse(v, &p->r->arena, &args, err) < 0)
 		return lens_wrap(err, "codec %s", use->codec->name);
 	use->options = v;
 	use->line = lens_parser_line(p);

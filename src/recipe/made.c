@@ -95,7 +95,7 @@ static int parse_dims(struct parser *p, const cJSON *item,
 	cJSON_ArrayForEach (e, item)
 		if (lens_parser_expr(p, e, &f->dims[f->rank], err) < 0 ||
 		    lens_check_expr(p, f->dims[f->rank++], f->beside, err) < 0)
-			return lens_wrap(err, "shape");
+			return -err->code;
 	return 0;
 }
 

@@ -191,3 +191,42 @@ int lens_recipe_detect(const cJSON *config, struct lens_recipe **ret,
 	*ret = lens_steal(&found);
 	return 0;
 }
+
+bool lens_recipe_reads(const struct lens_recipe *r, const char *file)
+{
+	for (size_t i = 0; i < r->n_files; i++)
+		if (strcmp(r->files[i], file) == 0)
+			return true;
+	return false;
+}
+
+/* The first of @r's files that is there. */
+static int first_there(const struct lens_recipe *r,
+		       bool (*there)(void *ctx, const char *file), void *ctx,
+		       char **ret, struct lens_err *err)
+{
+	for (size_t i = 0; i < r->n_files && !*ret; i++) {
+		if (!there(ctx, r->files[i]))
+			continue;
+		*ret = strdup(r->files[i]);
+		if (!*ret)
+			return lens_fail(err, ENOMEM, "no memory for a name");
+	}
+	return 0;
+}
+
+int lens_recipe_weights(const char *name,
+			bool (*there)(void *ctx, const char *file), void *ctx,
+			char **ret, struct lens_err *err)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < (name ? 1 : lens_n_recipes) && !*ret; i++) {
+		LENS_CLEANUP(lens_recipe_freep) struct lens_recipe *r = NULL;
+
+		if (lens_recipe_open(name ? name : lens_builtins[i].name, &r,
+				     err) < 0 ||
+		    first_there(r, there, ctx, ret, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}

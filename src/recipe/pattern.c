@@ -13,8 +13,9 @@
  *
  * Matching goes back where a capture could have ended elsewhere.  What can't
  * match from a part and a byte on can't whatever was captured before (unless
- * a name stands twice in the pattern), and is not tried again: the time is
- * that of parts times bytes.
+ * a name stands twice in the pattern), and is not tried again.  {x*} that can't
+ * match from a byte on can't from a later one either, so that each of its ends
+ * is tried once: the time is that of parts times bytes.
  */
 #include "lens/recipe.h"
 
@@ -204,6 +205,7 @@ struct match {
 	size_t n;
 	struct lens_captures *caps;
 	uint8_t *dead; /* parts times bytes, a bit each; NULL: not kept */
+	uint16_t any_dead[PARTS]; /* {x*}: from here on; of those it is kept */
 };
 
 static bool match_from(struct match *m, size_t i, const char *s);
@@ -299,15 +301,19 @@ static bool match_part(struct match *m, size_t i, const char *s)
 
 static bool match_from(struct match *m, size_t i, const char *s)
 {
-	const size_t at = i * (m->n + 1) + (size_t)(s - m->key);
+	const size_t from = (size_t)(s - m->key), at = i * (m->n + 1) + from;
+	const bool any = i < m->p->n && m->p->parts[i].kind == ANY;
 
 	if (i == m->p->n)
 		return !*s;
-	if (m->dead && m->dead[at / 8] >> at % 8 & 1)
+	if (m->dead &&
+	    (any ? from >= m->any_dead[i] : m->dead[at / 8] >> at % 8 & 1))
 		return false;
 	if (match_part(m, i, s))
 		return true;
-	if (m->dead)
+	if (m->dead && any)
+		m->any_dead[i] = (uint16_t)from;
+	else if (m->dead)
 		m->dead[at / 8] |= (uint8_t)(1u << at % 8);
 	return false;
 }
@@ -323,6 +329,7 @@ bool lens_pattern_match(const struct lens_pattern *p, const char *key,
 	m.n = strlen(key);
 	if (p->n_captures > 1 && !p->repeats && m.n <= KEY_MAX) {
 		memset(dead, 0, p->n * (m.n + 1) / 8 + 1);
+		memset(m.any_dead, -1, sizeof(m.any_dead));
 		m.dead = dead;
 	}
 	return match_from(&m, 0, key);

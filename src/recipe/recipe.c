@@ -118,9 +118,9 @@ static int of_one(struct parser *p, const cJSON *item, part *fn,
 		return lens_parser_place(p, err);
 	if (fn(&base, tree, err) == 0)
 		return 0;
+	/* Where it is in the other's text, and who wants it. */
 	(void)lens_parser_place(&base, err);
-	p->placed = true; /* in the text of the other */
-	return -err->code;
+	return lens_parser_place(p, err);
 }
 
 /* @fn of the recipes that @root extends, in their order. */

@@ -349,6 +349,7 @@ static int one_cast(struct parser *p, const cJSON *item, size_t i,
 			       &r, err) < 0)
 		return -err->code;
 	use->op = lens_op_find("cast");
+	use->n_in = 1;
 	if (use->op->parse(dtype, &p->r->arena, &use->args, err) < 0)
 		return lens_wrap(err, "dtype");
 	if (use->args.param && !lens_parser_is_param(p, use->args.param))

@@ -93,6 +93,15 @@ static int parse_values(struct parser *p, const cJSON *v,
 	return 0;
 }
 
+/* null: the parameter has no value. */
+static int no_value(struct lens_condition *c, struct lens_err *err)
+{
+	c->unset = true;
+	if (c->of == LENS_OF_PARAM)
+		return 0;
+	return lens_fail(err, EBADMSG, "null is for parameters");
+}
+
 static int parse_condition(struct parser *p, const cJSON *e,
 			   struct lens_condition *c, struct lens_err *err)
 {
@@ -102,12 +111,8 @@ static int parse_condition(struct parser *p, const cJSON *e,
 
 	if (parse_subject(p, e, c, err) < 0)
 		return -err->code;
-	if (cJSON_IsNull(e)) {
-		c->unset = true;
-		if (c->of == LENS_OF_PARAM)
-			return 0;
-		return lens_fail(err, EBADMSG, "null is for parameters");
-	}
+	if (cJSON_IsNull(e))
+		return no_value(c, err);
 	if (!cJSON_IsObject(e))
 		return parse_values(p, e, c, err);
 	if (lens_parser_object(p, e, allowed, err) < 0)
@@ -152,7 +157,10 @@ int lens_parse_when(struct parser *p, const cJSON *item, struct lens_when *ret,
 	ret->n = have + n;
 	c += have;
 	cJSON_ArrayForEach (e, item) {
-		const size_t inner = lens_parser_down(p, e->string);
+		/* A name with dots can't be told from a path. */
+		const size_t inner = strchr(e->string, '.') ?
+					     strlen(p->path) :
+					     lens_parser_down(p, e->string);
 
 		if (parse_condition(p, e, c++, err) < 0)
 			return lens_parser_place(p, err);

@@ -110,14 +110,64 @@ static int make_cache(struct lens_view *v, const struct lens_view_opts *opts,
 	return lens_cache_new(budget, opts->compress, &v->cache, err);
 }
 
+/* Is @name in directory @ctx? */
+static bool is_there(void *ctx, const char *name)
+{
+	lens_autofree char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", (const char *)ctx, name) < 0) {
+		path = NULL;
+		return false;
+	}
+	return access(path, F_OK) == 0;
+}
+
+/* Weights by another name, where the usual ones are not there: the recipe says
+ * it, or, while it is not known, any may. */
+static int find_weights(const char *source, const struct lens_view_opts *opts,
+			char **ret, struct lens_err *err)
+{
+	const char *name = opts->to_hf ? "dequant" : opts->recipe;
+	lens_autofree char *dir = strdup(source);
+
+	if (!dir)
+		return lens_fail(err, ENOMEM, "no memory for the view");
+	*ret = NULL;
+	if (is_there(dir, "model.safetensors") ||
+	    is_there(dir, "model.safetensors.index.json"))
+		return 0;
+	return lens_recipe_weights(name, is_there, dir, ret, err);
+}
+
+static int open_source(struct lens_view *v, const char *source,
+		       const struct lens_view_opts *opts,
+		       struct lens_notes *notes, struct lens_err *err)
+{
+	lens_autofree char *weights = NULL;
+	struct lens_ckpt_opts ckpt_opts = {
+		.follow_links = opts->follow_links,
+		.saves = opts->plan.reverse,
+	};
+
+	if (find_weights(source, opts, &weights, err) < 0)
+		return -err->code;
+	ckpt_opts.weights_file = weights;
+	if (lens_ckpt_open(source, &ckpt_opts, notes, &v->ckpt, err) < 0 ||
+	    choose_recipe(v, opts, err) < 0)
+		return -err->code;
+	if (weights && !lens_recipe_reads(v->recipe, weights))
+		return lens_fail(err, EINVAL,
+				 "there is no model.safetensors and no index "
+				 "of several, and recipe %s does not read "
+				 "'%s'",
+				 v->recipe->name, LENS_SHOW(weights));
+	return 0;
+}
+
 static int open_all(struct lens_view *v, const char *source,
 		    const struct lens_view_opts *opts, struct lens_notes *notes,
 		    struct lens_err *err)
 {
-	const struct lens_ckpt_opts ckpt_opts = {
-		.follow_links = opts->follow_links,
-		.saves = opts->plan.reverse,
-	};
 	const struct lens_ckpt_opts like_opts = {
 		.follow_links = opts->follow_links,
 		.keep_index = true,
@@ -129,8 +179,7 @@ static int open_all(struct lens_view *v, const char *source,
 	v->counters = calloc(1, sizeof(*v->counters));
 	if (!v->counters)
 		return lens_fail(err, ENOMEM, "no memory for the view");
-	if (lens_ckpt_open(source, &ckpt_opts, notes, &v->ckpt, err) < 0 ||
-	    choose_recipe(v, opts, err) < 0)
+	if (open_source(v, source, opts, notes, err) < 0)
 		return -err->code;
 	if (opts->like && !opts->plan.reverse)
 		return lens_fail(err, EINVAL, "--like: only with --reverse");

@@ -84,8 +84,22 @@ def recipe_language():
     wrong.extend(f"the schema has {x}, which no code looks for" for x in sorted(keys) if f'"{x}"' not in sources)
 
 
+def families():
+    """The table of recipes in the README is the program's, and the manual has its rows."""
+    rows = [line for (line,) in lensfs("recipes", "--table")]
+    if "\n".join(rows) not in (ROOT / "README.md").read_text():
+        wrong.append("README.md lacks the table that `lensfs recipes --table` prints")
+    cells = [[c.strip() for c in line.strip("|").split(" | ")] for line in rows[2:]]
+    same(
+        "in RECIPES, row",
+        {f"{name.strip('` ')} Ta {back} Ta {sources}" for name, _, back, sources, _ in cells},
+        {x for x in items(sections("lensfs.1")["RECIPES"]) if " Ta " in x and not x.startswith("Sy ")},
+    )
+
+
 commands_and_options()
 recipe_language()
+families()
 if seen < 60:
     wrong.append(f"only {seen} names were looked at")
 sys.exit("\n".join(wrong) or 0)
