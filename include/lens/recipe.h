@@ -187,7 +187,7 @@ struct lens_detect {
 
 /* A recipe that another takes from. */
 struct lens_recipe_base {
-	const char *name;
+	const char *name, *text;
 	cJSON *json;
 	const struct lens_recipe_base *next;
 };

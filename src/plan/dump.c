@@ -115,6 +115,16 @@ void lens_plan_dump(const struct lens_plan *p, struct lens_buf *out)
 	}
 }
 
+/* A recipe's text, without what is blank behind it. */
+static void put_text(struct lens_buf *out, const char *text)
+{
+	size_t n = strlen(text);
+
+	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		n--;
+	lens_buf_add(out, text, n);
+}
+
 void lens_plan_recipe_json(const struct lens_plan *p, struct lens_buf *out)
 {
 	size_t n = 0;
@@ -132,9 +142,15 @@ void lens_plan_recipe_json(const struct lens_plan *p, struct lens_buf *out)
 		lens_json_quote(out, p->param[i], false);
 	}
 	lens_buf_puts(out, "},\n  \"recipe\": ");
-	lens_buf_puts(out, p->recipe->text);
-	while (out->n && !out->failed &&
-	       (out->data[out->n - 1] == '\n' || out->data[out->n - 1] == ' '))
-		out->data[--out->n] = 0;
-	lens_buf_puts(out, "\n}\n");
+	put_text(out, p->recipe->text);
+	for (const struct lens_recipe_base *b = p->recipe->bases; b;
+	     b = b->next) {
+		lens_buf_puts(out, b == p->recipe->bases ?
+					   ",\n  \"extended\": {\n  " :
+					   ",\n  ");
+		lens_json_quote(out, b->name, false);
+		lens_buf_puts(out, ": ");
+		put_text(out, b->text);
+	}
+	lens_buf_puts(out, p->recipe->bases ? "}\n}\n" : "\n}\n");
 }

@@ -81,6 +81,7 @@ static int open_base(struct parser *p, const cJSON *item, struct parser *ret,
 		known = known->next;
 	if (!known) {
 		b->name = name;
+		b->text = lens_builtins[i].text;
 		b->next = p->r->bases;
 		if (lens_json_parse(lens_builtins[i].text,
 				    strlen(lens_builtins[i].text), 0, &b->json,
