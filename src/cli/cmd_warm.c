@@ -220,7 +220,9 @@ static int warm(struct warming *w, const struct lens_args *a,
 		w->file[i].begin = w->size;
 		w->size += w->file[i].size;
 	}
-	w->most = limit(a) < w->size ? limit(a) : w->size;
+	w->most = limit(a);
+	if (w->most > w->size)
+		w->most = w->size;
 	lens_pool_init(&w->pool, a->jobs);
 	lens_cli_bar_start(&w->bar, "warm", w->most, a->quiet);
 	n = lens_parallel((size_t)((w->most + w->pool.size - 1) / w->pool.size),
