@@ -13,11 +13,15 @@ int lens_plan_codecs(struct lens_plan *p, struct lens_err *err)
 
 	p->codec = lens_arena_alloc(&p->arena, (r->n_codecs ? r->n_codecs : 1) *
 						       sizeof(*p->codec));
-	if (!p->codec)
+	p->codec_out =
+		lens_arena_alloc(&p->arena, (r->n_codecs ? r->n_codecs : 1) *
+						    sizeof(*p->codec_out));
+	if (!p->codec || !p->codec_out)
 		return lens_fail(err, ENOMEM, "no memory for codecs");
 	for (size_t i = 0; i < r->n_codecs; i++) {
 		const struct lens_codec *c = r->codecs[i].codec;
 
+		p->codec_out[i] = LENS_DTYPE_INVALID;
 		if (c->parse(r->codecs[i].options, &p->arena, &p->codec[i],
 			     err) < 0)
 			return lens_wrap(err, "codec %s", c->name);
@@ -28,18 +32,24 @@ int lens_plan_codecs(struct lens_plan *p, struct lens_err *err)
 	return 0;
 }
 
-/* "out" of a codec's options. */
-static int codec_out(const struct lens_plan *p, size_t i, enum lens_dtype *ret,
+/* "out" of a codec's options, looked up once it is needed. */
+static int codec_out(struct lens_plan *p, size_t i, enum lens_dtype *ret,
 		     struct lens_err *err)
 {
-	const char *out = cJSON_GetObjectItemCaseSensitive(
-				  p->recipe->codecs[i].options, "out")
-				  ->valuestring;
+	const char *out;
 
+	*ret = p->codec_out[i];
+	if (*ret != LENS_DTYPE_INVALID)
+		return 0;
+	out = cJSON_GetObjectItemCaseSensitive(p->recipe->codecs[i].options,
+					       "out")
+		      ->valuestring;
 	*ret = lens_dtype_parse(out);
-	return *ret != LENS_DTYPE_INVALID ?
-		       0 :
-		       lens_plan_param_dtype(p, out, ret, err);
+	if (*ret == LENS_DTYPE_INVALID &&
+	    lens_plan_param_dtype(p, out, ret, err) < 0)
+		return -err->code;
+	p->codec_out[i] = *ret;
+	return 0;
 }
 
 static bool any_matches(size_t n, struct lens_pattern *const *v,

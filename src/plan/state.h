@@ -80,7 +80,9 @@ struct lens_plan {
 	const cJSON **list;     /* those that are arrays */
 	struct lens_live drops, refuses, names, rules, casts;
 	struct lens_codec_args *
-		*codec; /* of this plan, in the recipe's order */
+		*codec;             /* of this plan, in the recipe's order */
+	enum lens_dtype *codec_out; /* what each decodes to; INVALID: not
+				       looked up yet */
 	struct lens_quant quant;
 	cJSON *quant_json; /* where it is not config.json's */
 	size_t n, room;
