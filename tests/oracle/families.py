@@ -53,6 +53,7 @@ class Family:
     activation: str = "swiglu"
     reverse: bool = True  # is to_hf of what from_hf gives something a view in reverse must equal?
     exact: bool = False  # and does it give the source back?
+    cuts: bool = False  # does the adapter cut off stacked experts that are too many?
     layers: int = 2
     multiple: int = 1  # of which the sizes must be multiples
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -124,7 +125,7 @@ FAMILIES = [
     mtp.layers.0.mlp.experts.down_proj          E H I
     model.visual.blocks.0.attn.qkv.weight       D H
     lm_head.weight                              V H
-"""),
+""", cuts=True),
     Family("qwen3_5_moe", "qwen3_5_moe.state_dict_adapter:Qwen3_5MoeStateDictAdapter", nested("qwen3_5_moe", **FP8),
            "    model.language_model.embed_tokens.weight    V H\n" + experts(TEXT + ".mlp", "fp8"), title="FP8 one by one"),
     Family("qwen3_vl_moe", "qwen3_vl_moe.state_dict_adapter:Qwen3VLMoeStateDictAdapter", nested("qwen3_vl_moe"), f"""
@@ -134,7 +135,7 @@ FAMILIES = [
     model.visual.blocks.0.attn.qkv.weight       D H
     visual.merger.weight                        D H
     lm_head.weight                              V H
-"""),
+""", cuts=True),
     Family("qwen3_next", "qwen3_next.state_dict_adapter:Qwen3NextStateDictAdapter", flat("qwen3_next"), frame() + experts(MLP) + """
     model.layers.{L}.linear_attn.{x:A_log,dt_bias}      D
     model.layers.{L}.mlp.shared_expert.up_proj.weight   I H
@@ -199,7 +200,7 @@ FAMILIES = [
     {TEXT}.experts.gate_up_proj                     E 2*I H
     {TEXT}.experts.down_proj                        E H I
     model.vision_tower.patch_embedder.weight        D H     f32
-"""),
+""", cuts=True),
     Family("laguna", "laguna.state_dict_adapter:LagunaStateDictAdapter", flat("laguna"), frame() + experts(MLP) + """
     model.layers.{L}.mlp.experts.e_score_correction_bias    E   f32
     model.layers.{L}.mlp.shared_expert.up_proj.weight       I H

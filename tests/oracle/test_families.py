@@ -22,7 +22,7 @@ import tempfile
 import types
 from pathlib import Path
 
-from oracle import Tap, lensfs, need_libraries, run
+from oracle import Failed, Tap, lensfs, need_libraries, run
 
 need_libraries()
 
@@ -161,6 +161,22 @@ def there_and_back(work: Path, family: Family, seed: int) -> str:
     return f"{len(tensors)} tensors to {len(native)} and back to {len(back)}"
 
 
+def one_too_many(work: Path, family: Family, seed: int) -> str:
+    """Stacked experts beyond config.json's number are refused, not cut off as the reference does."""
+    draw = Draw(family, seed)
+    config, tensors = family.config(draw.sizes), checkpoint(family, draw)
+    key = next(k for k in tensors if k.endswith("experts.gate_up_proj"))
+    write(work / "src", tensors | {key: torch.cat([tensors[key], tensors[key][:1]])}, config)
+    shutil.rmtree(work / "out", ignore_errors=True)
+    try:
+        run(lensfs(), "convert", "--recipe", family.recipe, work / "src", work / "out")
+    except Failed as e:
+        if key in str(e) and "as many experts" in str(e):
+            return ""
+        raise
+    raise Failed(f"{key}: not refused")
+
+
 def main() -> int:
     p = argparse.ArgumentParser(usage=__doc__.split("\n")[3][7:])
     p.add_argument("--seed", type=int, default=1)
@@ -176,6 +192,8 @@ def main() -> int:
             for i in range(a.rounds):
                 name = f"{family.recipe} {family.title}".strip()
                 tap.check(f"{name}, seed {a.seed + i}", there_and_back, work, family, a.seed + i)
+            if family.cuts:
+                tap.check(f"{family.recipe}, one expert too many", one_too_many, work, family, a.seed)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return tap.end()
