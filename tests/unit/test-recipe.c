@@ -43,8 +43,8 @@ START_TEST(matching_takes_no_time)
 	static const char *const hard[] = {
 		"{a*}a{b*}a{c*}a{d*}a{e*}a{f*}a{g*}a{h*}a{i*}a{j*}b",
 		"{a}{b}{c}{d}{e}{f}{g}{h}{i}{j}.b",
-		"{a:a|aa|aaa}{b:a|aa|aaa}{c:a|aa|aaa}{d:a|aa|aaa}{e:a|aa|aaa}"
-		"{f:a|aa|aaa}{g:a|aa|aaa}{h:a|aa|aaa}{i:a|aa|aaa}{j*}bb",
+		("{a:a|aa|aaa}{b:a|aa|aaa}{c:a|aa|aaa}{d:a|aa|aaa}{e:a|aa|aaa}"
+		 "{f:a|aa|aaa}{g:a|aa|aaa}{h:a|aa|aaa}{i:a|aa|aaa}{j*}bb"),
 		"{x}a{x}b",
 	};
 	struct lens_arena arena = { 0 };
