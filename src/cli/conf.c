@@ -198,6 +198,13 @@ static bool user_file(char *path, size_t room)
 	return n > 0 && (size_t)n < room;
 }
 
+/* Who runs as another user often has the caller's HOME, and may not look. */
+static bool hidden(const char *path)
+{
+	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0 &&
+	       errno == EACCES;
+}
+
 static int read_files(struct conf *c, struct lens_err *err)
 {
 	const char *only = getenv("LENSFS_CONF");
@@ -205,7 +212,8 @@ static int read_files(struct conf *c, struct lens_err *err)
 
 	if (only)
 		return *only ? read_file(c, only, err) : 0;
-	if (user_file(path, sizeof(path)) && read_file(c, path, err) < 0)
+	if (user_file(path, sizeof(path)) && !hidden(path) &&
+	    read_file(c, path, err) < 0)
 		return -err->code;
 	return read_file(c, LENS_SYSTEM_CONF, err);
 }
