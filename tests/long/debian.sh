@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# debian.sh RELEASE MAKE_CHECKPOINT BOOT - the Debian package, in trees that
+# debootstrap makes: built, looked at by lintian, installed in a fresh tree, used
+# there by mount(8), fstab and a user, purged, and nothing is left.  A tree of
+# trixie is booted, too, by BOOT, which is boot.sh.  As root.
+set -eu
+suite=$1 make=$2 boot=$3
+root=$(cd "$(dirname "$0")/../.." && pwd)
+if [ "$(id -u)" != 0 ] || [ ! -e /dev/fuse ] || ! command -v debootstrap >/dev/null; then
+	echo "needs root, /dev/fuse and debootstrap"
+	exit 77
+fi
+# Mounts of this test are seen by nobody else and go with it.
+if [ -z "${LENSFS_TEST_UNSHARED:-}" ]; then
+	LENSFS_TEST_UNSHARED=1 exec unshare -m --propagation private "$BASH" "$0" "$@"
+fi
+fail() { echo "FAIL: $*"; exit 1; }
+work=$(mktemp -d)
+tidy()
+{
+	local point
+	trap - EXIT
+	awk -v at="$work/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | tac |
+		while read -r point; do umount -l "$point"; done
+	rm -rf --one-file-system "$work"
+}
+trap tidy EXIT
+trap 'exit 1' INT TERM
+chmod 755 "$work"
+
+# inside TREE COMMAND...: a command of the tree, its output kept until it fails.
+inside()
+{
+	local tree=$1
+	shift
+	chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+		"$@" >"$work/out" 2>&1 </dev/null || fail "$suite: $*: $(tail -n 30 "$work/out")"
+}
+# opened TREE: with what a system has besides its files.
+opened()
+{
+	mount -t proc proc "$1/proc"
+	touch "$1/dev/fuse"
+	mount --bind /dev/fuse "$1/dev/fuse"
+}
+
+fresh=$work/fresh build=$work/build
+debootstrap --variant=minbase --include=ca-certificates "$suite" "$fresh" >"$work/out" 2>&1 || fail "debootstrap: $(tail -n 5 "$work/out")"
+cp /etc/resolv.conf "$fresh/etc/" 2>/dev/null || true
+# How packages are fetched here; other settings belong to packages of here.
+apt-config dump | grep -E '^Acquire::(http|https|Retries)' >"$fresh/etc/apt/apt.conf.d/99host" || true
+inside "$fresh" apt-get update -q
+"$make" --shards 2 "$fresh/srv/fp8" >/dev/null
+
+# --- built ------------------------------------------------------------------
+
+cp -a "$fresh" "$build"
+opened "$build"
+mkdir "$build/build" "$build/build/lensfs"
+git -C "$root" archive HEAD | tar -x -C "$build/build/lensfs"
+cp -r "$build/build/lensfs/packaging/debian" "$build/build/lensfs/debian"
+inside "$build" apt-get install -qy --no-install-recommends build-essential lintian
+inside "$build" sh -c 'cd /build/lensfs && apt-get build-dep -qy --no-install-recommends ./ && dpkg-buildpackage -b -us -uc'
+inside "$build" sh -c 'lintian --allow-root --fail-on error,warning /build/*.changes'
+deb=$(ls "$build"/build/lensfs_*.deb)
+echo "$suite: built, and lintian has nothing to say"
+
+# --- installed, used, purged ------------------------------------------------
+
+cp -a "$fresh" "$work/used"
+used=$work/used
+opened "$used"
+cp "$deb" "$used/srv/lensfs.deb"
+mkdir "$used/mnt/a" "$used/mnt/b" "$used/mnt/c"
+files() { (cd "$used" && find . -xdev \( -path ./proc -o -path ./var/cache/apt -o -path ./var/lib/apt -o -path ./var/log \
+	-o -path ./run/mount \) -prune -o -print | sort); }
+files >"$work/before"
+inside "$used" apt-get install -qy --no-install-recommends /srv/lensfs.deb fuse3
+for file in usr/share/man/man1/lensfs.1.gz usr/share/man/man5/lensfs-recipe.5.gz usr/share/man/man8/mount.fuse.lensfs.8.gz \
+	usr/share/bash-completion/completions/lensfs usr/share/zsh/vendor-completions/_lensfs \
+	usr/share/fish/vendor_completions.d/lensfs.fish usr/lib/systemd/system/lensfs@.service; do
+	[ -s "$used/$file" ] || fail "$suite: the package lacks $file"
+done
+inside "$used" lensfs convert -q --recipe mistral4 /srv/fp8 /srv/native
+inside "$used" lensfs convert -q --to hf /srv/fp8 /srv/bf16
+
+# by type
+inside "$used" mount -t fuse.lensfs /srv/fp8 /mnt/a -o ro,recipe=mistral4
+inside "$used" diff -r /mnt/a /srv/native
+inside "$used" umount /mnt/a
+
+# from fstab, with the line of the manual
+line=$(sed -n '/^\/srv.*fuse\.lensfs/p' "$root/docs/lensfs.1")
+[ -n "$line" ] || fail "the manual has no line for fstab"
+echo "$line" | sed 's|^[^ ]* [^ ]*|/srv/fp8 /mnt/b|; s|=/srv/models/fp8|=/srv/fp8|' >>"$used/etc/fstab"
+inside "$used" mount -a
+inside "$used" mount -a # what is mounted is left alone
+[ "$(grep -c "$used/mnt/b " /proc/self/mountinfo)" = 1 ] || fail "$suite: mount -a: not one mount"
+inside "$used" diff -r /mnt/b /srv/bf16
+inside "$used" umount /mnt/b
+sed -i '/fuse\.lensfs/d' "$used/etc/fstab"
+
+# by a user
+inside "$used" chown nobody /mnt/c
+inside "$used" setpriv --reuid nobody --regid nogroup --clear-groups sh -c \
+	'lensfs mount /srv/fp8 /mnt/c && diff -r /mnt/c /srv/native && lensfs umount /mnt/c'
+grep -q "$used/mnt" /proc/self/mountinfo && fail "$suite: still mounted"
+rm -r "$used/srv/native" "$used/srv/bf16"
+
+# gone
+inside "$used" apt-get purge -qy lensfs fuse3
+inside "$used" apt-get autoremove --purge -qy
+files >"$work/after"
+diff "$work/before" "$work/after" >"$work/out" || fail "$suite: after the purge: $(cat "$work/out")"
+echo "$suite: installed, used and purged, and nothing is left"
+
+[ "$suite" != trixie ] || "$BASH" "$boot" "$fresh" "$deb"
