@@ -44,6 +44,7 @@ opened()
 	mount -t proc proc "$1/proc"
 	touch "$1/dev/fuse"
 	mount --bind /dev/fuse "$1/dev/fuse"
+	ln -sf /proc/self/mounts "$1/etc/mtab" # systemd's, on a whole system
 }
 
 fresh=$work/fresh build=$work/build
@@ -74,10 +75,11 @@ used=$work/used
 opened "$used"
 cp "$deb" "$used/srv/lensfs.deb"
 mkdir "$used/mnt/a" "$used/mnt/b" "$used/mnt/c"
-files() { (cd "$used" && find . -xdev \( -path ./proc -o -path ./var/cache/apt -o -path ./var/lib/apt -o -path ./var/log \
+files() { (cd "$used" && find . -xdev \( -path ./proc -o -path ./var/cache -o -path ./var/lib/apt -o -path ./var/log \
 	-o -path ./run/mount \) -prune -o -print | sort); }
+inside "$used" apt-get install -qy --no-install-recommends fuse3 # what it leaves behind is not ours
 files >"$work/before"
-inside "$used" apt-get install -qy --no-install-recommends /srv/lensfs.deb fuse3
+inside "$used" apt-get install -qy --no-install-recommends /srv/lensfs.deb
 for file in usr/share/man/man1/lensfs.1.gz usr/share/man/man5/lensfs-recipe.5.gz usr/share/man/man8/mount.fuse.lensfs.8.gz \
 	usr/share/bash-completion/completions/lensfs usr/share/zsh/vendor-completions/_lensfs \
 	usr/share/fish/vendor_completions.d/lensfs.fish usr/lib/systemd/system/lensfs@.service; do
@@ -110,7 +112,7 @@ grep -q "$used/mnt" /proc/self/mountinfo && fail "$suite: still mounted"
 rm -r "$used/srv/native" "$used/srv/bf16"
 
 # gone
-inside "$used" apt-get purge -qy lensfs fuse3
+inside "$used" apt-get purge -qy lensfs
 inside "$used" apt-get autoremove --purge -qy
 files >"$work/after"
 diff "$work/before" "$work/after" >"$work/out" || fail "$suite: after the purge: $(cat "$work/out")"
