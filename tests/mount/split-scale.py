@@ -76,6 +76,12 @@ def timed(*argv):
     return time.monotonic() - start
 
 
+def sanitized(lensfs):
+    """Instrumented code takes times as long, and memory."""
+    libraries = subprocess.run(["ldd", lensfs], capture_output=True, text=True).stdout
+    return "libasan" in libraries or "libtsan" in libraries or "libubsan" in libraries
+
+
 def main(lensfs):
     with tempfile.TemporaryDirectory(prefix="lensfs-split-") as name:
         source, point = Path(name) / "source", Path(name) / "mnt"
@@ -90,7 +96,8 @@ def main(lensfs):
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         print(f"{n} tensors: planned in {plan:.2f} s, {peak:.0f} MiB")
         # Under 2 and 1 s on a quiet machine; others take their share of this one.
-        assert plan < 4 and peak < 400, (plan, peak)
+        bounded = not sanitized(lensfs)
+        assert not bounded or (plan < 4 and peak < 400), (plan, peak)
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
             return 0
         mount = timed(lensfs, "mount", source, point)
@@ -99,7 +106,7 @@ def main(lensfs):
         finally:
             subprocess.run([lensfs, "umount", point], check=True)
         print(f"mounted in {mount:.2f} s, listed in {ls:.2f} s")
-        assert mount < 5 and ls < 3, (mount, ls)
+        assert not bounded or (mount < 5 and ls < 3), (mount, ls)
     return 0
 
 
