@@ -22,6 +22,7 @@ struct lens_codec_args {
 	uint64_t bits;  /* 0: not known */
 	uint64_t group; /* 0: one */
 	bool v2;
+	bool ordered; /* desc_act: groups are not runs of columns */
 	enum lens_lone unscaled, lone;
 };
 
@@ -65,6 +66,8 @@ static int configure(struct lens_codec_args *a, const struct lens_quant *q,
 		return lens_fail(err, EINVAL,
 				 "%s.group_size must be a number over 0, or -1",
 				 q->where);
+	a->ordered = cJSON_IsTrue(
+		cJSON_GetObjectItemCaseSensitive(q->config, "desc_act"));
 	a->v2 = name && strcmp(name, "gptq_v2") == 0;
 	if (format && !cJSON_IsNull(format) && !a->v2 &&
 	    (!name || strcmp(name, "gptq") != 0))
@@ -170,6 +173,11 @@ static int bind_companions(struct job *j, struct lens_err *err)
 	struct lens_companion *c;
 	bool plain = true;
 
+	if (!index && j->a->ordered && j->groups > 1)
+		return lens_fail(err, EINVAL,
+				 "tensor '%s': config.json says desc_act, and "
+				 "its .g_idx is not there",
+				 LENS_SHOW(j->w->name));
 	if (index && lens_group_index(j->site, index, j->k, j->group, j->groups,
 				      false, &plain, err) < 0)
 		return -err->code;
