@@ -100,6 +100,7 @@ void lens_companion_look_up(struct lens_companion *c, unsigned k, unsigned in);
 /* schemes.c: what compressed-tensors' config says of weights. */
 struct lens_scheme {
 	bool is_int, symmetric;
+	bool ordered; /* actorder: groups are not runs of columns */
 	unsigned bits;
 	enum { BY_TENSOR, BY_CHANNEL, BY_GROUP, BY_BLOCK } by;
 	uint64_t size[2]; /* of a block, or of a group of columns, [1] */

@@ -246,6 +246,11 @@ static int bind_companions(struct job *j, struct lens_err *err)
 				f->symmetric ? "" : "a", z ? "" : "no ");
 		j->group = c.div[1];
 		j->groups = j->s->rank == 2 ? j->s->shape[1] : 1;
+		if (f->ordered && j->groups > 1 && !beside(j, "_g_idx"))
+			return lens_codec_misfit(
+				j->w, j->s, err,
+				"is of a scheme with actorder, and the group "
+				"index (_g_idx) is not there");
 	}
 	if (find_index(j, &index, err) < 0)
 		return -err->code;

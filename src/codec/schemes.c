@@ -78,6 +78,7 @@ static int parse_one(const cJSON *w, struct lens_scheme *s,
 		     struct lens_err *err)
 {
 	const char *type = cJSON_GetStringValue(member(w, "type"));
+	const char *order = cJSON_GetStringValue(member(w, "actorder"));
 	const cJSON *symmetric = member(w, "symmetric");
 	uint64_t bits = 8;
 
@@ -92,6 +93,7 @@ static int parse_one(const cJSON *w, struct lens_scheme *s,
 				 "num_bits is no number from 2 to 8");
 	s->bits = (unsigned)bits;
 	s->symmetric = !symmetric || cJSON_IsTrue(symmetric);
+	s->ordered = order && strcmp(order, "group") == 0;
 	return parse_strategy(w, s, err);
 }
 
