@@ -424,6 +424,22 @@ static void leave(struct converting *c)
 			 LENS_SHOW(c->dest.path), done, c->dest.n);
 }
 
+/* Can what is written last be read?  Better asked before hours of weights; the
+ * shards were opened with the view. */
+static int try_rest(const struct converting *c, struct lens_err *err)
+{
+	for (size_t i = 0; i < c->dest.n; i++) {
+		const struct lens_target *t = &c->dest.file[i];
+		size_t got;
+		char byte;
+
+		if (t->rank != LENS_RANK_WEIGHTS && t->size &&
+		    lens_tree_read(c->v, t->ino, 0, 1, &byte, &got, 0, err) < 0)
+			return lens_wrap(err, "'%s'", LENS_SHOW(t->path));
+	}
+	return 0;
+}
+
 static int convert(struct converting *c, const struct lens_args *a,
 		   struct lens_err *err)
 {
@@ -437,7 +453,8 @@ static int convert(struct converting *c, const struct lens_args *a,
 	c->dest.stopped = stopped;
 	c->dest.threads = c->pool.threads;
 	if (lens_dest_init(&c->dest, a->operand[1], c->v, a->part, a->parts,
-			   err) < 0)
+			   err) < 0 ||
+	    try_rest(c, err) < 0)
 		return -err->code;
 	catch_signals();
 	n = lens_dest_begin(&c->dest, c->v, err);

@@ -59,6 +59,14 @@ refuses "there is no such directory" none new
 refuses "no recipe is called 'frob'" --recipe frob src new
 [ -e new ] && fail "a refusal left its destination behind"
 
+# what is written last may not be read: said before the first weight is written
+cp -r src closed && chmod 0 closed/sub/deeper/file && chmod 755 . && install -d -m 777 open && cp "$lensfs" lensfs
+as_user=()
+[ "$(id -u)" = 0 ] && as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/)
+"${as_user[@]}" ./lensfs convert closed open/out 2>err && fail "accepted: an unreadable file"
+grep -q "'sub/deeper/file':.*Permission denied" err || fail "unreadable: $(cat err)"
+[ -e open/out ] && fail "an unreadable file left the destination behind"
+
 # no room: told before anything is written, or nothing stays
 [ "$(id -u)" = 0 ] || exit 0
 mkdir small
