@@ -13,48 +13,48 @@
 
 #include <math.h>
 
-/* Magnitudes to codes, each in 32 bits, as lens_f32_to_e4m3() does; up to 448.
+/* What round_e4m3() gives, more than the code. */
+#define ABOVE (8 * 121)
+
+/*
+ * Numbers from 0 on to codes, each in 32 bits and ABOVE more: to nearest even,
+ * what is beyond 448 (or no number) is 448.  Adding 2^20 times the power of two
+ * below a number, but no less than 2^-6, leaves of it how many steps of its
+ * code it is; the power of two itself is 8 codes each.
  */
-AVX2 static inline __m256i round_e4m3(__m256i mag)
+AVX2 static inline __m256i round_e4m3(__m256 v)
 {
-	const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(mag, 20),
-					     _mm256_set1_epi32(1)),
-		      bias = _mm256_set1_epi32(0x7ffff - (120 << 23));
-	const __m256 add = _mm256_set1_ps(0x1p14f);
-	__m256i small =
+	/* Of a NaN and a number this takes the number. */
+	const __m256 most = _mm256_min_ps(v, _mm256_set1_ps(448.0f));
+	const __m256i power = _mm256_max_epi32(
+		_mm256_and_si256(_mm256_castps_si256(most),
+				 _mm256_set1_epi32(0x7f800000)),
+		_mm256_set1_epi32(121 << 23));
+	const __m256i add =
+		_mm256_add_epi32(power, _mm256_set1_epi32(20 << 23));
+	const __m256i steps =
 		_mm256_sub_epi32(_mm256_castps_si256(_mm256_add_ps(
-					 _mm256_castsi256_ps(mag), add)),
-				 _mm256_castps_si256(add));
-	__m256i r = _mm256_srli_epi32(
-		_mm256_add_epi32(_mm256_add_epi32(mag, bias), odd), 20);
+					 most, _mm256_castsi256_ps(add))),
+				 add);
 
-	return _mm256_blendv_epi8(
-		r, small,
-		_mm256_cmpgt_epi32(_mm256_set1_epi32(0x3c800000), mag));
-}
-
-AVX2 static inline __m256i magnitude(__m256 v)
-{
-	return _mm256_and_si256(_mm256_castps_si256(v),
-				_mm256_set1_epi32(0x7fffffff));
-}
-
-/* The sign of @v, where a code has it. */
-AVX2 static inline __m256i code_sign(__m256 v)
-{
-	return _mm256_and_si256(_mm256_srli_epi32(_mm256_castps_si256(v), 24),
-				_mm256_set1_epi32(0x80));
+	return _mm256_add_epi32(steps, _mm256_srli_epi32(power, 20));
 }
 
 AVX2 static inline __m256i codes_e4m3(__m256 v)
 {
-	const __m256i mag = magnitude(v);
-	__m256i r = _mm256_blendv_epi8(
-		_mm256_min_epi32(round_e4m3(mag), _mm256_set1_epi32(0x7e)),
-		_mm256_set1_epi32(0x7f),
-		_mm256_cmpgt_epi32(mag, _mm256_set1_epi32(0x7f800000)));
+	const __m256i bits = _mm256_castps_si256(v),
+		      sign = _mm256_and_si256(_mm256_srli_epi32(bits, 24),
+					      _mm256_set1_epi32(0x80)),
+		      nan = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cmp_ps(
+						      v, v, _CMP_UNORD_Q)),
+					      31);
+	const __m256i code = _mm256_sub_epi32(
+		round_e4m3(_mm256_castsi256_ps(
+			_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)))),
+		_mm256_set1_epi32(ABOVE));
 
-	return _mm256_or_si256(r, code_sign(v));
+	/* NaN is one more than 448. */
+	return _mm256_or_si256(_mm256_or_si256(code, nan), sign);
 }
 
 /* 4 times 8 of them to bytes. */
@@ -115,9 +115,7 @@ FMA static inline __m256i quotient_codes(__m256i bits, __m256 s, __m256 y)
 	const __m256 w = _mm256_castsi256_ps(bits), q = _mm256_mul_ps(w, y),
 		     rest = _mm256_fnmadd_ps(q, s, w);
 
-	/* Of a NaN and a number this one takes the number. */
-	return round_e4m3(_mm256_castps_si256(_mm256_min_ps(
-		_mm256_fmadd_ps(rest, y, q), _mm256_set1_ps(448.0f))));
+	return round_e4m3(_mm256_fmadd_ps(rest, y, q));
 }
 
 /* 16 magnitudes to codes, each in 16 bits. */
@@ -126,9 +124,10 @@ FMA static inline __m256i quotients(__m256i v, __m256 s, __m256 y)
 	const __m256i zero = _mm256_setzero_si256();
 
 	v = _mm256_and_si256(v, _mm256_set1_epi16(0x7fff));
-	return _mm256_packus_epi32(
+	v = _mm256_packus_epi32(
 		quotient_codes(_mm256_unpacklo_epi16(zero, v), s, y),
 		quotient_codes(_mm256_unpackhi_epi16(zero, v), s, y));
+	return _mm256_sub_epi16(v, _mm256_set1_epi16(ABOVE));
 }
 
 FMA static void bf16_e4m3_by_avx2(uint8_t *dst, const uint16_t *src, size_t n,

@@ -476,6 +476,44 @@ START_TEST(quotients_round_to_the_nearest_code)
 }
 END_TEST
 
+/* Every finite BF16 there is, in an order that mixes them, by scales of any
+ * kind: as the scalar code, which is the definition. */
+START_TEST(all_of_bf16_by_many_scales)
+{
+	static uint16_t src[1 << 16];
+	static uint8_t got[1 << 16], want[1 << 16];
+	struct lens_kernels c, k;
+	size_t n = 0;
+
+	lens_kernels_init(&c, 0);
+	lens_kernels_init(&k, masks[_i]);
+	for (unsigned i = 0; i < 1 << 16; i++) {
+		const unsigned v = _i % 2 ? i : i * 40503u & 0xffff;
+
+		if ((v & 0x7f80) != 0x7f80)
+			src[n++] = (uint16_t)v;
+	}
+	for (unsigned round = 0; round < 120; round++) {
+		const float scale =
+			round < N_SCALES ?
+				scales[round] :
+				ldexpf(1.0f + (float)(rnd() % (1 << 23)) /
+						       0x1p23f,
+				       (int)(rnd() % 130) - 65) *
+					(round % 5 ? 1.0f : -1.0f);
+
+		if (!(fabsf(scale) > 0) || isinf(scale))
+			continue;
+		c.bf16_e4m3_by(want, src, n, scale);
+		k.bf16_e4m3_by(got, src, n, scale);
+		for (size_t i = 0; i < n; i++)
+			if (got[i] != want[i])
+				ck_abort_msg("%#x by %a: %#x, not %#x", src[i],
+					     scale, got[i], want[i]);
+	}
+}
+END_TEST
+
 /* Against scalar code; where pages that can't be touched are next to it. */
 static void one_length(const struct lens_kernels *c,
 		       const struct lens_kernels *k, size_t i, size_t n,
@@ -676,6 +714,7 @@ int main(void)
 	tcase_add_loop_test(tc, most_is_the_largest_magnitude, 0, n_masks);
 	tcase_add_loop_test(tc, quotients_round_to_the_nearest_code, 0,
 			    n_masks);
+	tcase_add_loop_test(tc, all_of_bf16_by_many_scales, 0, n_masks);
 	tcase_add_loop_test(tc, every_length, 0, n_masks);
 	tcase_add_loop_test(tc, wide_numbers_round_once, 0,
 			    LENS_ARRAY_SIZE(numbers));
