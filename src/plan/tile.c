@@ -7,22 +7,9 @@
  * before them is one index a rectangle.  An output of one dimension is a
  * matrix of one row.
  */
-#include "plan/state.h"
+#include "plan/tile.h"
 
 #include <errno.h>
-
-/* What one rectangle is made with. */
-struct work {
-	const struct lens_plan *p;
-	const struct lens_out *o;
-	const struct lens_slab *slab;
-	unsigned char *dst;
-	size_t stride; /* between rows of dst */
-	unsigned es;   /* bytes of an element in dst */
-	bool coded;
-	struct lens_scratch *x;
-	bool *unfit; /* set: a value that can't be encoded */
-};
 
 /* Index range of piece dimension @d inside [lo, hi): first and how many. */
 static bool cut_dim(const struct lens_piece *q, unsigned d, uint64_t lo,
@@ -76,7 +63,7 @@ struct lens_box lens_tile_box(const struct lens_tile *t)
 }
 
 /* The source dimension that output dimension @d drives; -1 if none. */
-static int driven(const struct lens_piece *q, int d)
+int lens_tile_driven(const struct lens_piece *q, int d)
 {
 	for (unsigned j = 0; j < q->from->stored.rank && d >= 0; j++)
 		if (q->by[j] == d)
@@ -86,7 +73,8 @@ static int driven(const struct lens_piece *q, int d)
 
 bool lens_tile_turned(const struct lens_piece *q, unsigned rank)
 {
-	int a = driven(q, (int)rank - 2), b = driven(q, (int)rank - 1);
+	int a = lens_tile_driven(q, (int)rank - 2),
+	    b = lens_tile_driven(q, (int)rank - 1);
 
 	return q->from->kind == LENS_STORED && a > b &&
 	       q->count[rank - 2] > 1 && q->count[rank - 1] > 1;
@@ -94,7 +82,7 @@ bool lens_tile_turned(const struct lens_piece *q, unsigned rank)
 
 bool lens_tile_runs(const struct lens_piece *q, unsigned rank)
 {
-	const int jb = driven(q, (int)rank - 1);
+	const int jb = lens_tile_driven(q, (int)rank - 1);
 
 	return !q->from->stored.codec || jb < 0 ||
 	       lens_stored_runs(&q->from->stored, (unsigned)jb);
@@ -143,8 +131,9 @@ void lens_line(const struct lens_producer *from, const struct lens_window *w,
 }
 
 /* Where the element (a, b) of a tile goes. */
-static unsigned char *place(const struct work *w, const struct lens_tile *t,
-			    uint64_t ka, uint64_t kb)
+unsigned char *lens_work_place(const struct lens_work *w,
+			       const struct lens_tile *t, uint64_t ka,
+			       uint64_t kb)
 {
 	const struct lens_piece *q = t->piece;
 	const unsigned rank = w->o->v.rank, b = rank - 1;
@@ -157,40 +146,7 @@ static unsigned char *place(const struct work *w, const struct lens_tile *t,
 	return w->dst + row * w->stride + col * w->es;
 }
 
-/* Where element (ka, kb) of a tile is in the output. */
-static void place_of(const struct work *w, const struct lens_tile *t,
-		     uint64_t ka, uint64_t kb, uint64_t *at)
-{
-	const struct lens_piece *q = t->piece;
-	const unsigned b = w->o->v.rank - 1;
-
-	memcpy(at, w->slab->outer, sizeof(w->slab->outer));
-	if (b)
-		at[b - 1] =
-			q->origin[b - 1] + q->step[b - 1] * (t->k0[b - 1] + ka);
-	at[b] = q->origin[b] + q->step[b] * (t->k0[b] + kb);
-}
-
-/* Codes of @n values, from (ka, kb) along dimension @dim; to dst[], densely. */
-static void encode(const struct work *w, const struct lens_tile *t, uint64_t ka,
-		   uint64_t kb, unsigned dim, const void *values, size_t n,
-		   uint8_t *dst)
-{
-	const struct lens_encoder *e = w->o->encoder;
-	const uint64_t step = t->piece->step[dim];
-	const size_t es = lens_dtype_bits(e->from) / 8, run = step == 1 ? n : 1;
-	uint64_t at[LENS_DIMS];
-
-	place_of(w, t, ka, kb, at);
-	for (size_t i = 0; i < n; i += run) {
-		if (!lens_encode(e, at, dim, (const char *)values + i * es, run,
-				 dst + i))
-			*w->unfit = true;
-		at[dim] += step;
-	}
-}
-
-static void fill_tile(const struct work *w, const struct lens_tile *t)
+static void fill_tile(const struct lens_work *w, const struct lens_tile *t)
 {
 	const unsigned rank = w->o->v.rank;
 	const float v = (float)t->piece->from->fill;
@@ -210,17 +166,17 @@ static void fill_tile(const struct work *w, const struct lens_tile *t)
 	for (uint64_t r = 0; r < rows; r++)
 		for (uint64_t c = 0; c < cols; c++)
 			if (w->o->encoder)
-				encode(w, t, r, c, rank - 1, one, 1,
-				       place(w, t, r, c));
+				lens_work_encode(w, t, r, c, rank - 1, one, 1,
+						 lens_work_place(w, t, r, c));
 			else
-				memcpy(place(w, t, r, c), one, w->es);
+				memcpy(lens_work_place(w, t, r, c), one, w->es);
 }
 
 /* Read the tile's codes densely: only its own, also where the source is stepped
  * over. */
-static int fetch(const struct work *w, const struct lens_tile *t,
-		 const struct lens_box *box, unsigned char *codes,
-		 struct lens_err *err)
+int lens_work_fetch(const struct lens_work *w, const struct lens_tile *t,
+		    const struct lens_box *box, unsigned char *codes,
+		    struct lens_err *err)
 {
 	const struct lens_piece *q = t->piece;
 	const struct lens_stored *s = &q->from->stored;
@@ -256,56 +212,8 @@ static int fetch(const struct work *w, const struct lens_tile *t,
 	}
 }
 
-/* A line of the source's codes to values, and to codes of the output: it runs
- * along dimension @dim of the output, from (ka, kb). */
-static void encode_line(const struct work *w, const struct lens_tile *t,
-			const struct lens_window *win, const void *codes,
-			const uint64_t *at, int src, uint64_t ka, uint64_t kb,
-			unsigned dim, size_t n, uint8_t *dst)
-{
-	const struct lens_piece *q = t->piece;
-	const unsigned code = lens_stored_code_size(&q->from->stored);
-	const uint64_t step = src < 0 ? 0 : q->src_step[src];
-	const unsigned d = src < 0 ? 0 : (unsigned)src;
-	const bool rows = dim + 1 != w->o->v.rank;
-	uint64_t here[LENS_DIMS];
-
-	memcpy(here, at, sizeof(here));
-	for (size_t i = 0, m; i < n; i += m) {
-		const void *values = (const char *)codes + i * code;
-
-		m = n - i < LENS_LINE ? n - i : LENS_LINE;
-		here[d] = at[d] + i * step;
-		if (q->from->stored.codec || q->from->n_steps) {
-			lens_line(q->from, win, values, here, d, step, m,
-				  w->x->values, w->x);
-			values = w->x->values;
-		}
-		encode(w, t, rows ? ka + i : ka, rows ? kb : kb + i, dim,
-		       values, m, dst + i);
-	}
-}
-
-/* A row that becomes codes; through the scratch where it is not dense. */
-static void encode_row(const struct work *w, const struct lens_tile *t,
-		       const struct lens_window *win, const void *codes,
-		       const uint64_t *at, int src, uint64_t ka)
-{
-	const unsigned b = w->o->v.rank - 1;
-	const size_t n = (size_t)t->kn[b];
-
-	if (t->piece->step[b] == 1) {
-		encode_line(w, t, win, codes, at, src, ka, 0, b, n,
-			    place(w, t, ka, 0));
-		return;
-	}
-	encode_line(w, t, win, codes, at, src, ka, 0, b, n, w->x->moved);
-	for (size_t i = 0; i < n; i++)
-		*place(w, t, ka, i) = w->x->moved[i];
-}
-
 /* Values of one row out of its dense codes, to where they go. */
-static void put_row(const struct work *w, const struct lens_tile *t,
+static void put_row(const struct lens_work *w, const struct lens_tile *t,
 		    const struct lens_window *win, const void *codes,
 		    const uint64_t *at, int dim, uint64_t ka)
 {
@@ -318,25 +226,25 @@ static void put_row(const struct work *w, const struct lens_tile *t,
 	uint64_t here[LENS_DIMS];
 
 	if (w->o->encoder) {
-		encode_row(w, t, win, codes, at, dim, ka);
+		lens_work_encode_row(w, t, win, codes, at, dim, ka);
 		return;
 	}
 	if (q->step[b] == 1) {
 		lens_line(q->from, win, codes, at, d, step, n,
-			  place(w, t, ka, 0), w->x);
+			  lens_work_place(w, t, ka, 0), w->x);
 		return;
 	}
 	memcpy(here, at, sizeof(here));
 	for (size_t i = 0; i < n; i++) {
 		here[d] = at[d] + i * step;
 		lens_line(q->from, win, (const char *)codes + i * code, here, d,
-			  step, 1, place(w, t, ka, i), w->x);
+			  step, 1, lens_work_place(w, t, ka, i), w->x);
 	}
 }
 
 /* Decode along the source's rows, then turn the values: where a line of the
  * output would meet another scale at each step. */
-static void turn_values(const struct work *w, const struct lens_tile *t,
+static void turn_values(const struct lens_work *w, const struct lens_tile *t,
 			const struct lens_window *win,
 			const struct lens_box *box, int ja, int jb)
 {
@@ -349,35 +257,30 @@ static void turn_values(const struct work *w, const struct lens_tile *t,
 	memcpy(at, box->origin, sizeof(at));
 	for (uint64_t c = 0; c < cols; c++) {
 		at[jb] = box->origin[jb] + c * q->src_step[jb];
-		if (w->o->encoder)
-			encode_line(w, t, win, w->x->codes + c * rows * code,
-				    at, ja, 0, c, b - 1, (size_t)rows,
-				    w->x->moved + c * rows);
-		else
-			lens_line(q->from, win, w->x->codes + c * rows * code,
-				  at, (unsigned)ja, q->src_step[ja],
-				  (size_t)rows, w->x->moved + c * rows * w->es,
-				  w->x);
+		lens_line(q->from, win, w->x->codes + c * rows * code, at,
+			  (unsigned)ja, q->src_step[ja], (size_t)rows,
+			  w->x->moved + c * rows * w->es, w->x);
 	}
 	if (q->step[b] == 1 && q->step[b - 1] == 1) {
-		lens_transpose(w->es, place(w, t, 0, 0), w->stride, w->x->moved,
-			       rows * w->es, cols, rows);
+		lens_transpose(w->es, lens_work_place(w, t, 0, 0), w->stride,
+			       w->x->moved, rows * w->es, cols, rows);
 		return;
 	}
 	for (uint64_t r = 0; r < rows; r++)
 		for (uint64_t c = 0; c < cols; c++)
-			memcpy(place(w, t, r, c),
+			memcpy(lens_work_place(w, t, r, c),
 			       w->x->moved + (c * rows + r) * w->es, w->es);
 }
 
 /* A tile that fits the scratch. */
-static int make_tile(const struct work *w, const struct lens_tile *t,
+static int make_tile(const struct lens_work *w, const struct lens_tile *t,
 		     struct lens_err *err)
 {
 	const struct lens_piece *q = t->piece;
 	const unsigned rank = w->o->v.rank,
 		       code = lens_stored_code_size(&q->from->stored);
-	const int ja = driven(q, (int)rank - 2), jb = driven(q, (int)rank - 1);
+	const int ja = lens_tile_driven(q, (int)rank - 2),
+		  jb = lens_tile_driven(q, (int)rank - 1);
 	const uint64_t rows = rank >= 2 ? t->kn[rank - 2] : 1,
 		       cols = t->kn[rank - 1];
 	const bool plain =
@@ -391,20 +294,20 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 	/* Rows that follow one another are read to where they go. */
 	if (plain && !turned && !w->coded && q->step[rank - 1] == 1 &&
 	    (rows == 1 || (q->step[rank - 2] == 1 && w->stride == cols * code)))
-		return fetch(w, t, &box, place(w, t, 0, 0), err);
-	if (fetch(w, t, &box, w->x->codes, err) < 0)
+		return lens_work_fetch(w, t, &box, lens_work_place(w, t, 0, 0),
+				       err);
+	if (lens_work_fetch(w, t, &box, w->x->codes, err) < 0)
 		return -err->code;
 	if (turned && (plain || w->coded) && q->step[rank - 1] == 1 &&
 	    q->step[rank - 2] == 1) {
-		lens_transpose(code, place(w, t, 0, 0), w->stride, codes,
-			       rows * code, cols, rows);
+		lens_transpose(code, lens_work_place(w, t, 0, 0), w->stride,
+			       codes, rows * code, cols, rows);
 		return 0;
 	}
 	if (!w->coded &&
 	    lens_window_load(w->p, &q->from->stored, &box, w->x, win, err) < 0)
 		return -err->code;
-	if (turned && !w->coded &&
-	    (w->o->encoder || !lens_tile_runs(q, rank))) {
+	if (turned && !w->coded && !w->o->encoder && !lens_tile_runs(q, rank)) {
 		turn_values(w, t, win, &box, ja, jb);
 		return 0;
 	}
@@ -418,17 +321,17 @@ static int make_tile(const struct work *w, const struct lens_tile *t,
 		if (ja >= 0)
 			at[ja] = box.origin[ja] + r * q->src_step[ja];
 		if (w->coded)
-			memcpy(place(w, t, r, 0), codes + r * cols * code,
-			       cols * code);
+			memcpy(lens_work_place(w, t, r, 0),
+			       codes + r * cols * code, cols * code);
 		else
 			put_row(w, t, win, codes + r * cols * code, at, jb, r);
 	}
 	return 0;
 }
 
-/* Does it fit: its codes, when turned or encoded its copy, and its companions?
- */
-static bool fits(const struct work *w, const struct lens_tile *t, bool turned)
+/* Does it fit: its codes, when turned its copy, and its companions? */
+static bool fits(const struct lens_work *w, const struct lens_tile *t,
+		 bool turned)
 {
 	const struct lens_producer *from = t->piece->from;
 	const bool direct = w->coded || (!from->stored.codec &&
@@ -439,10 +342,10 @@ static bool fits(const struct work *w, const struct lens_tile *t, bool turned)
 
 	for (unsigned d = 0; d < w->o->v.rank; d++)
 		n *= t->kn[d]; /* at most rows x columns of one matrix */
-	if (w->o->encoder || !lens_tile_runs(t->piece, w->o->v.rank))
+	if (!w->o->encoder && !lens_tile_runs(t->piece, w->o->v.rank))
 		copy = w->es; /* it is decoded, then turned */
 	if (n * code > LENS_CODES ||
-	    (((turned && !direct) || w->o->encoder) && n * copy > LENS_MOVED) ||
+	    (turned && !direct && n * copy > LENS_MOVED) ||
 	    lens_packed_size(&from->stored, &box) > LENS_MOVED)
 		return false;
 	return w->coded || lens_window_size(&from->stored, &box) <= LENS_WINDOW;
@@ -464,7 +367,7 @@ static uint64_t half_window(const struct lens_tile *t, unsigned d)
  * whole longest.  But where groups are looked up, all of them are needed
  * however few indexes there are, and halving those would not help.
  */
-static unsigned split_dim(const struct work *w, const struct lens_tile *t,
+static unsigned split_dim(const struct lens_work *w, const struct lens_tile *t,
 			  bool turned)
 {
 	const unsigned b = w->o->v.rank - 1, a = b - 1;
@@ -485,7 +388,7 @@ static unsigned split_dim(const struct work *w, const struct lens_tile *t,
 }
 
 /* Halve the tile until it fits. */
-static int split_tile(const struct work *w, const struct lens_tile *t,
+static int split_tile(const struct lens_work *w, const struct lens_tile *t,
 		      struct lens_err *err)
 {
 	const unsigned rank = w->o->v.rank;
@@ -497,6 +400,8 @@ static int split_tile(const struct work *w, const struct lens_tile *t,
 		fill_tile(w, t);
 		return 0;
 	}
+	if (turned && w->o->encoder && lens_work_encodes(w, t))
+		return lens_work_encode_turned(w, t, err);
 	if (fits(w, t, turned))
 		return make_tile(w, t, err);
 	d = split_dim(w, t, turned);
@@ -517,7 +422,7 @@ int lens_slab_make(const struct lens_plan *p, const struct lens_out *o,
 		   bool coded, struct lens_err *err)
 {
 	bool unfit = false;
-	struct work w = {
+	struct lens_work w = {
 		.p = p,
 		.o = o,
 		.slab = slab,
