@@ -5,7 +5,8 @@
 usage: mount.py LENSFS NULL_FUSE READ_SPAN MAKE_CHECKPOINT [--passes N] [--check]
 
 Two checkpoints are made in memory (/dev/shm): one of large projections, one of experts.  Their views and the null server are
-read in turn, cold (out of the page cache, the sources in it) and hot, and the medians are printed with the ratio to null.
+read in turn, cold (out of the page cache, the sources in it; by a server that has served other tensors before, as the null
+server's memory has been touched before) and hot, and the medians are printed with the ratio to null.
 With --check the figures that must be reached are checked, and the exit status tells.
 """
 
@@ -84,28 +85,28 @@ def main():
             rows = m.mount(work / "rows", *quantize)
             p = largest(lensfs, work / "rows", "layers.1.self_attn.o_proj.weight", *quantize)
             back, codes = m.mount(work / "native", "--reverse"), m.mount(work / "native", *quantize)
-            b = largest(lensfs, work / "native", "gate_up", "--reverse")
+            b = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", "--reverse")
             q = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", *quantize)
-            w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "gate_and_up")
+            w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "layers.1.mlp.experts.gate_and_up")
 
             def experts_span():
                 m.again(work / "experts", experts)
+                run(reader, experts / x["file"], 0, x["offset"])
                 return span(experts / x["file"], x["offset"], x["bytes"])
 
             def back_span():
                 m.again(work / "native", back, "--reverse")
+                run(reader, back / b["file"], 0, b["offset"])
                 return span(back / b["file"], b["offset"], b["bytes"])
 
             def rows_span():
                 m.again(work / "rows", rows, *quantize)
-                with open(rows / p["file"], "rb") as f:
-                    f.read(p["offset"])
+                run(reader, rows / p["file"], 0, p["offset"])
                 return span(rows / p["file"], p["offset"], p["bytes"])
 
             def codes_span():
                 m.again(work / "native", codes, *quantize)
-                with open(codes / q["file"], "rb") as f:
-                    f.read(q["offset"])  # all scales are made, and the first layer's experts read
+                run(reader, codes / q["file"], 0, q["offset"])  # all scales are made
                 return span(codes / q["file"], q["offset"], q["bytes"])
 
             def span(path, begin, n, cold=True):
