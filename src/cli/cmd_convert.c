@@ -2,14 +2,12 @@
 /*
  * cmd_convert.c - lensfs convert: write the view to a directory.
  *
- * The files are cut into jobs of a few MiB, which the threads take in order: so
- * all of them work on the same file, on the same panel even, and help each
- * other make it, as readers of a mount do.  Jobs end where tensors and panels
- * do.
+ * Threads take the jobs that the files are cut into; the weights come first,
+ * and then what says what is in them.
  */
 #include "cli/bar.h"
 #include "cli/cli.h"
-#include "cli/dest.h"
+#include "cli/jobs.h"
 #include "cli/pool.h"
 #include "lens/log.h"
 
@@ -18,19 +16,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-struct job {
-	uint32_t file; /* of the destination */
-	uint32_t n;
-	uint64_t off;
-};
-
 struct converting {
 	const struct lens_view *v;
 	struct lens_dest dest;
 	struct lens_pool pool;
-	size_t panel_max;
-	size_t n, room;
-	struct job *job;
+	struct lens_jobs jobs;
 	struct lens_bar bar;
 };
 
@@ -43,120 +33,13 @@ static void on_signal(int sig)
 		_exit(LENS_EXIT_KILLED);
 }
 
-static int add_job(struct converting *c, size_t file, uint64_t off, uint64_t n,
-		   struct lens_err *err)
-{
-	if (c->n == c->room) {
-		size_t room = c->room ? 2 * c->room : 256;
-		struct job *j = reallocarray(c->job, room, sizeof(*j));
-
-		if (!j)
-			return lens_fail(err, ENOMEM, "no memory for jobs");
-		c->job = j;
-		c->room = room;
-	}
-	c->job[c->n++] = (struct job){ .file = (uint32_t)file,
-				       .n = (uint32_t)n,
-				       .off = off };
-	atomic_fetch_add(&c->dest.file[file].left, 1);
-	return 0;
-}
-
-/* [*begin, end) of @file as jobs, but for a rest too small to be one. */
-static int cut(struct converting *c, size_t file, uint64_t *begin, uint64_t end,
-	       bool all, struct lens_err *err)
-{
-	const uint64_t most = c->pool.size;
-
-	while (end - *begin >= most || (all && end > *begin)) {
-		uint64_t n = end - *begin < most ? end - *begin : most;
-
-		if (add_job(c, file, *begin, n, err) < 0)
-			return -err->code;
-		*begin += n;
-	}
-	return 0;
-}
-
-/* Output tensor @i of @file; *begin is where no job has been cut yet. */
-static int cut_tensor(struct converting *c, size_t file, size_t i,
-		      uint64_t *begin, struct lens_err *err)
-{
-	const struct lens_plan *p = lens_view_plan(c->v);
-	uint64_t at = lens_view_place(c->v, i).off, off = 0,
-		 size = lens_plan_at(p, i)->t.size;
-	struct lens_panel panel;
-
-	while (c->panel_max && off < size &&
-	       lens_plan_panel(p, i, off, c->panel_max, &panel)) {
-		if (cut(c, file, begin, at + off, true, err) < 0)
-			return -err->code;
-		off = panel.off + panel.n;
-		if (cut(c, file, begin, at + off, true, err) < 0)
-			return -err->code;
-	}
-	return cut(c, file, begin, at + size, false, err);
-}
-
-static int by_place(const void *a, const void *b, void *ctx)
-{
-	const struct lens_view *v = ctx;
-	const uint32_t *x = a, *y = b;
-	struct lens_place p = lens_view_place(v, *x),
-			  q = lens_view_place(v, *y);
-
-	if (p.file != q.file)
-		return p.file < q.file ? -1 : 1;
-	/* A tensor without bytes lies where the next one begins. */
-	return p.off != q.off ? (p.off < q.off ? -1 : 1) : 0;
-}
-
-/* All tensors in the order of the files. */
-static uint32_t *in_order(struct converting *c, size_t n)
-{
-	uint32_t *order = calloc(n + 1, sizeof(*order));
-
-	for (size_t i = 0; order && i < n; i++)
-		order[i] = (uint32_t)i;
-	if (order)
-		qsort_r(order, n, sizeof(*order), by_place,
-			(void *)(uintptr_t)c->v);
-	return order;
-}
-
-/* The jobs of file @file, in its order; none of them is of no file. */
-static int cut_file(struct converting *c, size_t file, const uint32_t *order,
-		    size_t n, struct lens_err *err)
-{
-	const struct lens_target *t = &c->dest.file[file];
-	size_t lo = 0, hi = n;
-	uint64_t begin = 0;
-
-	while (t->weights != LENS_NONE && lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (lens_view_place(c->v, order[mid]).file < t->weights)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; t->weights != LENS_NONE && lo < n &&
-	       lens_view_place(c->v, order[lo]).file == t->weights;
-	     lo++)
-		if (cut_tensor(c, file, order[lo], &begin, err) < 0)
-			return -err->code;
-	if (!t->size)
-		return add_job(c, file, 0, 0, err);
-	return cut(c, file, &begin, t->size, true, err);
-}
-
 /* Nothing but zeros: a hole in the file says as much. */
 static bool is_zero(const char *buf, size_t n)
 {
 	return n && !buf[0] && memcmp(buf, buf + 1, n - 1) == 0;
 }
 
-static int put(const struct converting *c, const struct job *j, int fd,
+static int put(const struct converting *c, const struct lens_job *j, int fd,
 	       const char *buf, struct lens_err *err)
 {
 	size_t n = is_zero(buf, j->n) ? j->n : 0;
@@ -187,7 +70,7 @@ static bool stopping(void *ctx)
 	return stops != 0;
 }
 
-static int work(struct converting *c, const struct job *j, void *buf,
+static int work(struct converting *c, const struct lens_job *j, void *buf,
 		struct lens_err *err)
 {
 	const struct lens_target *t = &c->dest.file[j->file];
@@ -222,7 +105,7 @@ static int one(void *ctx, size_t i, struct lens_err *err)
 {
 	const struct phase *ph = ctx;
 	struct converting *c = ph->c;
-	const struct job *j = &c->job[ph->first + i];
+	const struct lens_job *j = &c->jobs.v[ph->first + i];
 	void *buf = lens_pool_take(&c->pool);
 	int n;
 
@@ -238,90 +121,16 @@ static int one(void *ctx, size_t i, struct lens_err *err)
 	return lens_dest_close(&c->dest, j->file, err);
 }
 
-/* How many files are written at once: a filesystem takes one write to a file
- * after the other.  The panels of all of them must have room. */
-static size_t lanes(const struct converting *c)
-{
-	struct lens_cache_stats s;
-	size_t n;
-
-	lens_cache_stats(lens_view_cache(c->v), &s);
-	n = c->panel_max ? (size_t)(s.budget / c->panel_max / 2) :
-			   c->pool.threads;
-	n = n < c->pool.threads ? n : c->pool.threads;
-	return n ? n : 1;
-}
-
-/* The job behind @i of the same file; c->n: none. */
-static size_t job_behind(const struct converting *c, size_t i)
-{
-	return i + 1 < c->n && c->job[i + 1].file == c->job[i].file ? i + 1 :
-								      c->n;
-}
-
-/* Jobs lie file by file: take one of each of the first files in turn, and the
- * next file when one is at its end. */
-static int interleave(struct converting *c, struct lens_err *err)
-{
-	const size_t width = lanes(c);
-	struct job *out = calloc(c->n + 1, sizeof(*out));
-	lens_autofree size_t *at = calloc(width, sizeof(*at));
-	size_t next = 0;
-
-	if (!out || !at) {
-		free(out);
-		return lens_fail(err, ENOMEM, "no memory for jobs");
-	}
-	for (size_t i = 0; i < width; i++)
-		at[i] = c->n;
-	for (size_t lane = 0, n = 0; n < c->n; lane = (lane + 1) % width) {
-		size_t *p = &at[lane];
-
-		for (*p = *p == c->n ? next : *p;
-		     next < c->n && *p < c->n &&
-		     c->job[next].file == c->job[*p].file;)
-			next++;
-		if (*p == c->n)
-			continue;
-		out[n++] = c->job[*p];
-		*p = job_behind(c, *p);
-	}
-	free(c->job);
-	c->job = out;
-	c->room = c->n;
-	return 0;
-}
-
-/* The jobs of what is wanted here of the files from @first on, up to rank
- * @last. */
-static int make_jobs(struct converting *c, enum lens_rank first,
-		     enum lens_rank last, struct lens_err *err)
-{
-	size_t n = lens_plan_count(lens_view_plan(c->v));
-	lens_autofree uint32_t *order = in_order(c, n);
-
-	if (!order)
-		return lens_fail(err, ENOMEM, "no memory for jobs");
-	c->n = 0;
-	for (size_t i = 0; i < c->dest.n; i++)
-		if (c->dest.file[i].rank >= first &&
-		    c->dest.file[i].rank <= last &&
-		    lens_dest_wants(&c->dest, i) &&
-		    cut_file(c, i, order, n, err) < 0)
-			return -err->code;
-	return 0;
-}
-
 /* Everything of one rank before anything of the next. */
 static int write_jobs(struct converting *c, struct lens_err *err)
 {
-	for (size_t i = 0, end; i < c->n; i = end) {
-		enum lens_rank rank = c->dest.file[c->job[i].file].rank;
+	for (size_t i = 0, end; i < c->jobs.n; i = end) {
+		enum lens_rank rank = c->dest.file[c->jobs.v[i].file].rank;
 		struct phase ph = { .c = c, .first = i };
 
 		end = i;
-		while (end < c->n &&
-		       c->dest.file[c->job[end].file].rank == rank)
+		while (end < c->jobs.n &&
+		       c->dest.file[c->jobs.v[end].file].rank == rank)
 			end++;
 		if (lens_parallel(end - i, c->pool.threads, one, &ph, err) < 0)
 			return -err->code;
@@ -334,8 +143,7 @@ static int write_ranks(struct converting *c, enum lens_rank first,
 		       enum lens_rank last, struct lens_err *err)
 {
 	do {
-		if (make_jobs(c, first, last, err) < 0 ||
-		    (last == LENS_RANK_WEIGHTS && interleave(c, err) < 0) ||
+		if (lens_jobs_make(&c->jobs, first, last, err) < 0 ||
 		    write_jobs(c, err) < 0)
 			return -err->code;
 	} while (lens_dest_lost(&c->dest));
@@ -383,7 +191,7 @@ static void catch_signals(void)
 static void fini(struct converting *c)
 {
 	lens_pool_fini(&c->pool);
-	free(c->job);
+	lens_jobs_fini(&c->jobs);
 	lens_dest_fini(&c->dest);
 }
 
@@ -448,7 +256,10 @@ static int convert(struct converting *c, const struct lens_args *a,
 	int n;
 
 	lens_pool_init(&c->pool, a->jobs);
-	c->panel_max = lens_view_panel_max(c->v);
+	c->jobs = (struct lens_jobs){ .view = c->v,
+				      .dest = &c->dest,
+				      .pool = &c->pool,
+				      .panel_max = lens_view_panel_max(c->v) };
 	c->dest.options = a->given.data;
 	c->dest.stopped = stopped;
 	c->dest.threads = c->pool.threads;
