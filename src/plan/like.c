@@ -339,15 +339,21 @@ static int follow(struct liken *k, struct lens_err *err)
 static int leave_out(struct liken *k, struct lens_notes *notes,
 		     struct lens_err *err)
 {
-	LENS_CLEANUP(lens_buf_fini) struct lens_buf why = { 0 };
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf text = { 0 };
+	const char *why;
 
-	lens_buf_printf(&why, "'%s'", LENS_SHOW(lens_ckpt_path(k->opts->like)));
+	/* It stays, as what became of the keys. */
+	lens_buf_printf(&text, "'%s'",
+			LENS_SHOW(lens_ckpt_path(k->opts->like)));
+	why = text.failed ? NULL :
+			    lens_arena_strndup(&k->p->arena, text.data, text.n);
+	if (!why)
+		return lens_fail(err, ENOMEM, "no memory for a name");
 	for (size_t i = 0; i < k->items->n; i++) {
 		const struct lens_item *item = &k->items->v[i];
 
 		if (!k->used[i] &&
-		    lens_leave_out(k->p, item, why.data ? why.data : "DIR",
-				   notes, err) < 0)
+		    lens_leave_out(k->p, item, why, notes, err) < 0)
 			return -err->code;
 	}
 	return 0;
