@@ -53,7 +53,9 @@ enum lens_fate {
 	LENS_FATE_COMPANION, /* used to decode @into */
 	LENS_FATE_DROPPED,   /* by rule @rule */
 	LENS_FATE_EXCLUDED,  /* by --exclude */
+	LENS_FATE_MAX,
 };
+const char *lens_fate_name(enum lens_fate fate); /* "mapped" */
 struct lens_key_fate {
 	const struct lens_tensor *t;
 	enum lens_fate fate;
@@ -141,6 +143,21 @@ const void *lens_plan_peek(const struct lens_plan *p,
 /* What output @i is made of, one line: "transpose(1,2) fp8[...] <- key". */
 void lens_plan_describe(const struct lens_plan *p, size_t i,
 			struct lens_buf *out);
+/* The same in parts, each once: its codecs, "fp8>BF16", and what else is done,
+ * "transpose[1,2] cast>F32" or "fill(0)"; nothing where there is none. */
+void lens_plan_codec(const struct lens_plan *p, size_t i, struct lens_buf *out);
+void lens_plan_ops(const struct lens_plan *p, size_t i, struct lens_buf *out);
+/* Which keys of the source an output is made of, companions too, in the order
+ * in which they are used.  Zeroed is empty; serves one output after another. */
+struct lens_sources {
+	size_t n, room;
+	uint32_t *key;
+	uint32_t *seen; /* by key: 1 + the last output that has it */
+};
+int lens_plan_sources(const struct lens_plan *p, size_t i,
+		      struct lens_sources *ret,
+		      struct lens_err *err) LENS_MUST_CHECK;
+void lens_sources_fini(struct lens_sources *s);
 /* Tab-separated, stable: key, dtype, shape, how it is made; a line an output.
  */
 void lens_plan_dump(const struct lens_plan *p, struct lens_buf *out);

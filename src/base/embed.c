@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * embed - write recipe files into a C file, as a table of names and texts.
- * Run by the build: embed OUT.c RECIPE.json ... -- PART.json ...
+ * embed - write files into a C file, as a table of names and texts.  Run by the
+ * build: embed OUT.c HEADER TABLE FILE ... [-- FILE ...]
+ *
+ * HEADER declares TABLE, a struct lens_embedded [], TABLE_count and, for those
+ * before "--", TABLE_before.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +20,7 @@ static int embed(FILE *out, const char *path, int i)
 	}
 	fprintf(out, "static const char text_%d[] = {", i);
 	for (int n = 0; (c = getc(in)) != EOF; n++)
-		fprintf(out, "%s%d,", n % 20 ? "" : "\n\t", c);
+		fprintf(out, "%s'\\%o',", n % 12 ? "" : "\n\t", c);
 	fprintf(out, "0\n};\n");
 	return fclose(in);
 }
@@ -36,31 +39,31 @@ static void put_name(FILE *out, const char *path)
 
 int main(int argc, char **argv)
 {
-	FILE *out = argc > 2 ? fopen(argv[1], "wb") : NULL;
-	int parts = argc;
+	FILE *out = argc > 4 ? fopen(argv[1], "wb") : NULL;
+	int rest = argc;
 
 	if (!out) {
-		fprintf(stderr, "usage: embed OUT.c RECIPE.json ... -- "
-				"PART.json ...\n");
+		fprintf(stderr, "usage: embed OUT.c HEADER TABLE FILE ... "
+				"[-- FILE ...]\n");
 		return 2;
 	}
-	fprintf(out, "#include \"recipe/builtin.h\"\n\n");
-	for (int i = 2; i < argc; i++)
+	fprintf(out, "#include \"%s\"\n\n", argv[2]);
+	for (int i = 4; i < argc; i++)
 		if (strcmp(argv[i], "--") == 0)
-			parts = i;
+			rest = i;
 		else if (embed(out, argv[i], i))
 			return 1;
-	fprintf(out, "const struct lens_builtin lens_builtins[] = {\n");
-	for (int i = 2; i < argc; i++) {
-		if (i == parts)
+	fprintf(out, "const struct lens_embedded %s[] = {\n", argv[3]);
+	for (int i = 4; i < argc; i++) {
+		if (i == rest)
 			continue;
 		fprintf(out, "\t{ ");
 		put_name(out, argv[i]);
 		fprintf(out, ", text_%d },\n", i);
 	}
 	fprintf(out,
-		"};\nconst unsigned long lens_n_builtins = %d;\n"
-		"const unsigned long lens_n_recipes = %d;\n",
-		argc - 2 - (parts < argc), parts - 2);
+		"};\nconst unsigned long %s_count = %d;\n"
+		"const unsigned long %s_before = %d;\n",
+		argv[3], argc - 4 - (rest < argc), argv[3], rest - 4);
 	return fclose(out) ? 1 : 0;
 }

@@ -51,6 +51,9 @@ static int check(const struct lens_args *a, struct lens_err *err)
 	if (a->tree && (a->json || a->detail))
 		return lens_fail(err, EINVAL,
 				 "--tree: neither with -l nor with --json");
+	if (a->html && (a->json || a->detail))
+		return lens_fail(err, EINVAL,
+				 "--html: neither with -l nor with --json");
 	return check_operands(a, err);
 }
 

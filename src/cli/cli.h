@@ -54,7 +54,7 @@ struct lens_args {
 		verbose, log_json;
 	bool help, version, list_commands, list_options;
 	bool fake; /* mount -f, as mount(8) means it: check and do nothing */
-	const char *log, *hashes;
+	const char *log, *hashes, *html;
 	uint64_t sample; /* pieces of each tensor; 0: all of it */
 	enum lens_cli_as as;
 	bool as_given;
@@ -137,6 +137,7 @@ int lens_cli_set_exclude(struct lens_args *a, const char *v,
 int lens_cli_set_hashes(struct lens_args *a, const char *v,
 			struct lens_err *err);
 int lens_cli_set_head(struct lens_args *a, const char *v, struct lens_err *err);
+int lens_cli_set_html(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_jobs(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_like(struct lens_args *a, const char *v, struct lens_err *err);
 int lens_cli_set_log_format(struct lens_args *a, const char *v,
@@ -192,8 +193,9 @@ void lens_cli_show(struct lens_buf *b, const char *name);
 void lens_cli_shape(struct lens_buf *b, const struct lens_tensor *t);
 /* Print and empty @b. EIO, or what the system said. */
 int lens_cli_print(struct lens_buf *b, struct lens_err *err) LENS_MUST_CHECK;
-/* All of @n bytes to @fd. */
-int lens_cli_write(int fd, const void *buf, size_t n,
+/* All of @n bytes to @fd, which is called @name. */
+#define LENS_STDOUT "standard output"
+int lens_cli_write(int fd, const char *name, const void *buf, size_t n,
 		   struct lens_err *err) LENS_MUST_CHECK;
 
 /* notify.c: tell systemd, if it asked (sd_notify(3)). Harmless otherwise. */

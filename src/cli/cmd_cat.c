@@ -39,7 +39,7 @@ static int copy(const struct stream *s, struct lens_err *err)
 		return lens_fail(err, ENOMEM, "no memory for a buffer");
 	do {
 		if (fetch(s, off, buf, &n, err) < 0 ||
-		    lens_cli_write(STDOUT_FILENO, buf, n, err) < 0)
+		    lens_cli_write(STDOUT_FILENO, LENS_STDOUT, buf, n, err) < 0)
 			return -err->code;
 		off += n;
 	} while (n);

@@ -32,17 +32,18 @@ static char *parent_of(const char *path)
 	return n ? strndup(path, n) : strdup(".");
 }
 
-/* Does one come to @source, going up from directory @fd?  Closes @fd. */
-static bool below(int fd, const struct stat *source)
+bool lens_dest_below(int fd, const char *source)
 {
-	struct stat st, last = { 0 };
+	struct stat from, st, last = { 0 };
 	bool found = false;
 
+	/* What is wrong with the source is said when it is opened. */
+	if (stat(source, &from) < 0)
+		from = (struct stat){ 0 };
 	while (fd >= 0 && fstat(fd, &st) == 0) {
 		int up;
 
-		found = st.st_dev == source->st_dev &&
-			st.st_ino == source->st_ino;
+		found = st.st_dev == from.st_dev && st.st_ino == from.st_ino;
 		if (found ||
 		    (st.st_dev == last.st_dev && st.st_ino == last.st_ino))
 			break;
@@ -83,7 +84,7 @@ int lens_dest_check(const char *path, const char *source, bool part,
 		    struct lens_err *err)
 {
 	lens_autofree char *parent = parent_of(path);
-	struct stat from, to;
+	struct stat to;
 	bool there = stat(path, &to) == 0;
 	int fd;
 
@@ -100,10 +101,7 @@ int lens_dest_check(const char *path, const char *source, bool part,
 		return lens_fail(err, errno, "'%s': %s",
 				 LENS_SHOW(there ? path : parent),
 				 strerror(errno));
-	/* What is wrong with the source is said when it is opened. */
-	if (stat(source, &from) < 0)
-		from = (struct stat){ 0 };
-	if (below(fd, &from))
+	if (lens_dest_below(fd, source))
 		return lens_fail(err, EINVAL,
 				 "'%s': it is in the source '%s', or the same",
 				 LENS_SHOW(path), LENS_SHOW(source));

@@ -65,6 +65,9 @@ struct lens_dest {
 	pthread_mutex_t lock;
 };
 
+/* Does one come to directory @source, going up from directory @fd?  Closes @fd,
+ * which may be -1. */
+bool lens_dest_below(int fd, const char *source);
 /* May @path be written to, with @source as the source? Nothing is changed. */
 int lens_dest_check(const char *path, const char *source, bool part,
 		    struct lens_err *err) LENS_MUST_CHECK;

@@ -142,6 +142,14 @@ int lens_cli_set_hashes(struct lens_args *a, const char *v,
 	return 0;
 }
 
+int lens_cli_set_html(struct lens_args *a, const char *v, struct lens_err *err)
+{
+	if (!*v)
+		return lens_fail(err, EINVAL, "it needs a file's name");
+	a->html = v;
+	return 0;
+}
+
 /* From 1 to @most. */
 static int count(const char *v, uint64_t most, uint64_t *ret,
 		 struct lens_err *err)

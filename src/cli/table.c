@@ -107,6 +107,8 @@ static const struct lens_option options[] = {
 	  RECIPES, FLAG(table) },
 	{ "json", 0, NULL, "print one JSON object, for programs",
 	  LS | PLAN | VERIFY | HASH | RECIPES | DOCTOR, FLAG(json) },
+	{ "html", 0, "FILE", "write it all as a page for a browser", PLAN,
+	  .set = lens_cli_set_html },
 	{ "recipe", 0, "NAME|FILE", "the recipe (default: by config.json)",
 	  VIEW, true, .set = lens_cli_set_recipe },
 	{ "to", 0, "hf", "keep names and layout, decode tensors", VIEW, true,

@@ -53,7 +53,8 @@ void lens_cli_shape(struct lens_buf *b, const struct lens_tensor *t)
 	lens_buf_puts(b, "]");
 }
 
-int lens_cli_write(int fd, const void *buf, size_t n, struct lens_err *err)
+int lens_cli_write(int fd, const char *name, const void *buf, size_t n,
+		   struct lens_err *err)
 {
 	const char *p = buf;
 
@@ -63,7 +64,7 @@ int lens_cli_write(int fd, const void *buf, size_t n, struct lens_err *err)
 		if (k < 0 && errno == EINTR)
 			continue;
 		if (k < 0)
-			return lens_fail(err, errno, "standard output: %s",
+			return lens_fail(err, errno, "%s: %s", name,
 					 strerror(errno));
 		p += k;
 		n -= (size_t)k;
@@ -75,7 +76,8 @@ int lens_cli_print(struct lens_buf *b, struct lens_err *err)
 {
 	if (b->failed)
 		return lens_fail(err, ENOMEM, "no memory for the output");
-	if (b->n && lens_cli_write(STDOUT_FILENO, b->data, b->n, err) < 0)
+	if (b->n &&
+	    lens_cli_write(STDOUT_FILENO, LENS_STDOUT, b->data, b->n, err) < 0)
 		return -err->code;
 	b->n = 0;
 	return 0;

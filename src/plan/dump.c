@@ -41,6 +41,19 @@ const struct lens_key_fate *lens_plan_key(const struct lens_plan *p, size_t i)
 	return &p->fates[i];
 }
 
+const char *lens_fate_name(enum lens_fate fate)
+{
+	static const char *const names[LENS_FATE_MAX] = {
+		[LENS_FATE_MAPPED] = "mapped",
+		[LENS_FATE_PASSED] = "passed",
+		[LENS_FATE_COMPANION] = "companion",
+		[LENS_FATE_DROPPED] = "dropped",
+		[LENS_FATE_EXCLUDED] = "excluded",
+	};
+
+	return names[fate];
+}
+
 bool lens_plan_dequantizes(const struct lens_plan *p)
 {
 	return !p->recipe->keeps_config && p->recipe->n_codecs;

@@ -15,7 +15,7 @@
 
 size_t lens_recipe_builtins(void)
 {
-	return lens_n_recipes;
+	return lens_builtins_before;
 }
 
 const char *lens_recipe_builtin_name(size_t i)
@@ -77,7 +77,7 @@ int lens_recipe_open(const char *name, struct lens_recipe **ret,
 
 	if (strchr(name, '/') || (n > 5 && strcmp(name + n - 5, ".json") == 0))
 		return open_file(name, ret, err);
-	for (size_t i = 0; i < lens_n_builtins; i++)
+	for (size_t i = 0; i < lens_builtins_count; i++)
 		if (strcmp(lens_builtins[i].name, name) == 0)
 			return open_builtin(i, ret, err);
 	return lens_fail(err, EINVAL,
@@ -161,7 +161,7 @@ int lens_recipe_detect(const cJSON *config, struct lens_recipe **ret,
 	LENS_CLEANUP(lens_buf_fini) struct lens_buf seen = { 0 }, names = { 0 };
 	size_t n = 0;
 
-	for (size_t i = 0; i < lens_n_recipes; i++) {
+	for (size_t i = 0; i < lens_builtins_before; i++) {
 		LENS_CLEANUP(lens_recipe_freep) struct lens_recipe *r = NULL;
 		struct lens_buf now = { 0 };
 
@@ -220,7 +220,8 @@ int lens_recipe_weights(const char *name,
 			char **ret, struct lens_err *err)
 {
 	*ret = NULL;
-	for (size_t i = 0; i < (name ? 1 : lens_n_recipes) && !*ret; i++) {
+	for (size_t i = 0; i < (name ? 1 : lens_builtins_before) && !*ret;
+	     i++) {
 		LENS_CLEANUP(lens_recipe_freep) struct lens_recipe *r = NULL;
 
 		if (lens_recipe_open(name ? name : lens_builtins[i].name, &r,

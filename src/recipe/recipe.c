@@ -68,9 +68,10 @@ static int open_base(struct parser *p, const cJSON *item, struct parser *ret,
 
 	if (!b || lens_parser_string(p, item, &name, err) < 0)
 		return -err->code;
-	while (i < lens_n_builtins && strcmp(lens_builtins[i].name, name) != 0)
+	while (i < lens_builtins_count &&
+	       strcmp(lens_builtins[i].name, name) != 0)
 		i++;
-	if (i == lens_n_builtins)
+	if (i == lens_builtins_count)
 		return lens_fail(err, EBADMSG, "no recipe is called '%s'",
 				 LENS_SHOW(name));
 	if (p->depth >= MOST_DEPTH)

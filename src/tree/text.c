@@ -54,17 +54,10 @@ void lens_text_plan_line(const struct lens_view *v, size_t i,
 void lens_text_key_line(const struct lens_view *v, size_t i,
 			struct lens_buf *out)
 {
-	static const char *const words[] = {
-		[LENS_FATE_MAPPED] = "mapped",
-		[LENS_FATE_PASSED] = "passed",
-		[LENS_FATE_COMPANION] = "companion",
-		[LENS_FATE_DROPPED] = "dropped",
-		[LENS_FATE_EXCLUDED] = "excluded",
-	};
 	const struct lens_key_fate *k = lens_plan_key(v->plan, i);
 
 	lens_text_escape(out, k->t->name);
-	lens_buf_printf(out, "\t%s\t", words[k->fate]);
+	lens_buf_printf(out, "\t%s\t", lens_fate_name(k->fate));
 	lens_text_escape(out, k->into ? k->into : "-");
 	lens_buf_puts(out, "\t");
 	lens_text_escape(out, k->rule ? k->rule : "-");
