@@ -64,8 +64,10 @@ struct lens_attr {
 	bool folder;
 	uint64_t size;
 	struct timespec mtime;
-	bool direct; /* content is made when it is opened (stats): no size known
-			before */
+	bool direct; /* content is made when it is read: not to be kept, or not
+			to be read ahead */
+	bool slow;   /* ... by a pass over a whole tensor, which can be called
+			off by lens_cancel_set() */
 };
 /* 0, or -ENOENT. */
 int lens_tree_attr(const struct lens_view *v, uint64_t ino,
@@ -89,7 +91,7 @@ int lens_tree_path(const struct lens_view *v, uint64_t ino, char *buf,
 int lens_tree_find(const struct lens_view *v, const char *path,
 		   struct lens_attr *ret);
 
-/* File @name ("info", "raw", "data.npy") of output tensor @i below
+/* File @name ("info", "summary", "data.npy", "raw") of output tensor @i below
  * .lens/tensors; 0 or -ENOENT. */
 int lens_tree_tensor(const struct lens_view *v, size_t i, const char *name,
 		     struct lens_attr *ret);

@@ -17,6 +17,7 @@
 #define MODE_FOLDER (S_IFDIR | 0555)
 #define MODE_FILE (S_IFREG | 0444)
 #define XATTR "user.lens.plan"
+#define SLOW (1ull << 62) /* a bit of a handle: reads may take long */
 
 static void fill_stat(const struct lens_session *s, const struct lens_attr *a,
 		      struct stat *st)
@@ -84,10 +85,6 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	if (s->cancels)
 		conn->want &= ~FUSE_CAP_ASYNC_DIO;
 	conn->want |= conn->capable & FUSE_CAP_EXPLICIT_INVAL_DATA;
-	/* What takes long may be called off; all else is over before it is. */
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-	conn->no_interrupt = !s->cancels;
-#endif
 	s->free_folders = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	lens_keeper_running(s);
 }
@@ -159,6 +156,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fi->fh = atomic_fetch_add(&s->opened, 1) + 1;
 	if (!a.direct && !(fi->flags & O_DIRECT))
 		fi->fh |= LENS_READER_KEEPS;
+	if (a.slow)
+		fi->fh |= SLOW;
 	fi->direct_io = a.direct;
 	fi->keep_cache = !a.direct;
 	fi->noflush = 1;
@@ -170,34 +169,49 @@ static void send_bytes(void *ctx, const void *bytes, size_t n)
 	(void)fuse_reply_buf(ctx, bytes, n);
 }
 
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		    struct fuse_file_info *fi)
+void lens_fuse_read(const struct lens_read *read, bool cancels)
 {
-	const struct lens_session *s = fuse_req_userdata(req);
-	struct lens_sender sender = { .send = send_bytes, .ctx = req };
-	void *buf = lens_fuse_buffer(size);
+	const struct lens_session *s = fuse_req_userdata(read->req);
+	struct lens_sender sender = { .send = send_bytes, .ctx = read->req };
+	void *buf = lens_fuse_buffer(read->n);
 	struct lens_err err;
 	size_t n;
 	int r;
 
 	if (!buf) {
-		reply_no_memory(req);
+		reply_no_memory(read->req);
 		return;
 	}
-	lens_cancel_set(s->cancels ? lens_fuse_is_unwanted : NULL, req);
-	r = lens_tree_send(s->view, ino, (uint64_t)off, size, buf, &n, fi->fh,
-			   &sender, &err);
+	lens_cancel_set(cancels ? lens_fuse_is_unwanted : NULL, read->req);
+	r = lens_tree_send(s->view, read->ino, read->off, read->n, buf, &n,
+			   read->reader, &sender, &err);
 	lens_cancel_set(NULL, NULL);
 	if (sender.sent)
 		return;
 	if (r == -EINTR) {
-		(void)fuse_reply_err(req, EINTR);
+		(void)fuse_reply_err(read->req, EINTR);
 	} else if (r < 0) {
 		lens_fuse_report(&err);
-		(void)fuse_reply_err(req, EIO);
+		(void)fuse_reply_err(read->req, EIO);
 	} else {
-		(void)fuse_reply_buf(req, buf, n);
+		(void)fuse_reply_buf(read->req, buf, n);
 	}
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	struct lens_session *s = fuse_req_userdata(req);
+	const struct lens_read read = { .req = req,
+					.ino = ino,
+					.n = size,
+					.off = (uint64_t)off,
+					.reader = fi->fh & ~SLOW };
+
+	if (fi->fh & SLOW)
+		lens_slow_read(s, &read);
+	else
+		lens_fuse_read(&read, s->cancels);
 }
 
 /*

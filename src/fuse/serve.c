@@ -91,6 +91,7 @@ static int run(struct lens_session *s, struct lens_err *err)
 	fuse_loop_cfg_set_idle_threads(config, s->threads);
 	r = fuse_session_loop_mt(s->fuse, config);
 	fuse_loop_cfg_destroy(config);
+	lens_slow_wait(s);
 	if (r < 0)
 		return lens_fail(err, EIO,
 				 "the kernel's end of the mount is lost: %s",
@@ -177,7 +178,9 @@ int lens_fuse_serve(const struct lens_view *v,
 					  lens_view_plan(v)),
 				  .uid = geteuid(),
 				  .gid = getegid(),
-				  .signals = -1 };
+				  .signals = -1,
+				  .slow_lock = PTHREAD_MUTEX_INITIALIZER,
+				  .slow_none = PTHREAD_COND_INITIALIZER };
 	const struct timespec now = { 0 };
 	sigset_t set, old;
 	int r;

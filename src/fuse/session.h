@@ -37,10 +37,29 @@ struct lens_session {
 	int wake;    /* eventfd: one of the two below has changed */
 	atomic_bool running, over;
 	atomic_uint_fast64_t opened; /* files opened so far */
+
+	pthread_mutex_t slow_lock;
+	pthread_cond_t slow_none;
+	unsigned slow; /* threads of slow.c; guarded by @slow_lock */
+};
+
+/* A READ, until it is answered. */
+struct lens_read {
+	fuse_req_t req;
+	fuse_ino_t ino;
+	size_t n;
+	uint64_t off, reader;
 };
 
 /* ops.c */
 extern const struct fuse_lowlevel_ops lens_fuse_ops;
+/* Answer it. @cancels: give up if nobody waits for that. */
+void lens_fuse_read(const struct lens_read *read, bool cancels);
+
+/* slow.c: the same, once what may take long is made. */
+void lens_slow_read(struct lens_session *s, const struct lens_read *read);
+/* Until no such thread is left; the session must be over. */
+void lens_slow_wait(struct lens_session *s);
 
 /* buffer.c: the calling thread's own reply buffer, for @n bytes of at most
  * LENS_REQUEST, page aligned, used again for each request; NULL: no memory. */

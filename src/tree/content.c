@@ -37,9 +37,11 @@ static int size_of_tensor(const struct lens_view *v, const struct lens_spot *s,
 	const struct lens_tensor *t = &lens_plan_at(v->plan, s->out)->t;
 
 	*ret = t->size;
-	if (s->file == LENS_AT_NPY)
-		(void)lens_npy_size(t, ret);
-	return 0;
+	if (s->file == LENS_AT_SUMMARY)
+		*ret = lens_summary_size(v, s->out);
+	else if (s->file == LENS_AT_NPY && !lens_npy_size(t, ret))
+		return -ENOMEM;
+	return *ret || !t->size ? 0 : -ENOMEM;
 }
 
 int lens_content_size(const struct lens_view *v, const struct lens_spot *s,
@@ -115,6 +117,8 @@ int lens_content_read(const struct lens_view *v, uint64_t ino, uint64_t off,
 	if (s.top == LENS_AT_TOP ||
 	    (s.top == LENS_AT_TENSORS && s.file == LENS_AT_FOLDER))
 		return lens_fail(err, EISDIR, ".lens: it is a folder");
+	if (s.file == LENS_AT_SUMMARY)
+		return lens_summary_read(v, s.out, off, n, buf, ret_n, err);
 	if (s.top == LENS_AT_TENSORS && s.file != LENS_AT_INFO)
 		return read_tensor(v, &s, off, n, buf, ret_n, reader, err);
 	make_text(v, &s, &text);

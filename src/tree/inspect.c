@@ -19,10 +19,12 @@ static const char *const top_names[LENS_AT_TOPS] = {
 };
 
 #define PER 8
-static const char *const file_names[LENS_AT_FILES] = { [LENS_AT_INFO] = "info",
-						       [LENS_AT_NPY] =
-							       "data.npy",
-						       [LENS_AT_RAW] = "raw" };
+static const char *const file_names[LENS_AT_FILES] = {
+	[LENS_AT_INFO] = "info",
+	[LENS_AT_SUMMARY] = "summary",
+	[LENS_AT_NPY] = "data.npy",
+	[LENS_AT_RAW] = "raw",
+};
 
 static int make_segments(const struct lens_view *v)
 {
@@ -49,11 +51,8 @@ static const struct lens_segment *segment_at(const struct lens_view *v,
 
 static bool has_file(const struct lens_view *v, uint32_t out, unsigned file)
 {
-	uint64_t size;
-
 	return file == LENS_AT_INFO || file == LENS_AT_RAW ||
-	       (file == LENS_AT_NPY &&
-		lens_npy_size(&lens_plan_at(v->plan, out)->t, &size));
+	       lens_values_known(lens_plan_at(v->plan, out)->t.dtype);
 }
 
 int lens_inspect_spot(const struct lens_view *v, uint64_t ino,
@@ -105,7 +104,8 @@ static int attr_of(const struct lens_view *v, uint64_t ino,
 		.ino = ino,
 		.folder = is_folder(s),
 		.mtime = v->mtime,
-		.direct = s->top == LENS_AT_STATS,
+		.direct = s->top == LENS_AT_STATS || s->file == LENS_AT_SUMMARY,
+		.slow = s->file == LENS_AT_SUMMARY,
 	};
 	return ret->folder ? 0 : lens_content_size(v, s, &ret->size);
 }
@@ -253,6 +253,7 @@ int lens_inspect_init(struct lens_view *v, struct lens_err *err)
 	(void)pthread_mutex_init(&x->lock, NULL);
 	(void)pthread_mutex_init(&x->plan.lock, NULL);
 	(void)pthread_mutex_init(&x->keys.lock, NULL);
+	(void)pthread_mutex_init(&x->summaries.lock, NULL);
 	x->plan.n = lens_plan_count(v->plan);
 	x->plan.line = lens_text_plan_line;
 	x->keys.n = lens_plan_keys(v->plan);
@@ -269,6 +270,7 @@ void lens_inspect_fini(struct lens_inspect *x)
 	if (!x)
 		return;
 	lens_segments_fini(&x->segments);
+	lens_summaries_fini(&x->summaries);
 	lens_lines_fini(&x->plan);
 	lens_lines_fini(&x->keys);
 	lens_buf_fini(&x->readme);

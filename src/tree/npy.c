@@ -14,16 +14,16 @@
 static const char *descr(enum lens_dtype d)
 {
 	static const char *const names[LENS_DTYPE_MAX] = {
-		[LENS_BOOL] = "|b1",        [LENS_U8] = "|u1",
-		[LENS_I8] = "|i1",          [LENS_F8_E5M2] = "<f4",
-		[LENS_F8_E4M3] = "<f4",     [LENS_F8_E8M0] = "<f4",
-		[LENS_F8_E4M3FNUZ] = "<f4", [LENS_F8_E5M2FNUZ] = "<f4",
-		[LENS_I16] = "<i2",         [LENS_U16] = "<u2",
-		[LENS_F16] = "<f2",         [LENS_BF16] = "<f4",
-		[LENS_I32] = "<i4",         [LENS_U32] = "<u4",
-		[LENS_F32] = "<f4",         [LENS_C64] = "<c8",
-		[LENS_F64] = "<f8",         [LENS_I64] = "<i8",
-		[LENS_U64] = "<u8",
+		[LENS_BOOL] = "|b1",        [LENS_F4] = "<f4",
+		[LENS_U8] = "|u1",          [LENS_I8] = "|i1",
+		[LENS_F8_E5M2] = "<f4",     [LENS_F8_E4M3] = "<f4",
+		[LENS_F8_E8M0] = "<f4",     [LENS_F8_E4M3FNUZ] = "<f4",
+		[LENS_F8_E5M2FNUZ] = "<f4", [LENS_I16] = "<i2",
+		[LENS_U16] = "<u2",         [LENS_F16] = "<f2",
+		[LENS_BF16] = "<f4",        [LENS_I32] = "<i4",
+		[LENS_U32] = "<u4",         [LENS_F32] = "<f4",
+		[LENS_C64] = "<c8",         [LENS_F64] = "<f8",
+		[LENS_I64] = "<i8",         [LENS_U64] = "<u8",
 	};
 
 	return names[d];
@@ -62,7 +62,7 @@ static void header(const struct lens_tensor *t, struct lens_buf *out)
 static uint64_t data_size(const struct lens_tensor *t)
 {
 	return is_widened(t->dtype) ?
-		       t->size / (lens_dtype_bits(t->dtype) / 8) * 4 :
+		       lens_values_count(t->dtype, t->size) * sizeof(float) :
 		       t->size;
 }
 
@@ -74,7 +74,7 @@ bool lens_npy_size(const struct lens_tensor *t, uint64_t *ret)
 		return false;
 	header(t, &head);
 	*ret = head.n + data_size(t);
-	return true;
+	return !head.failed;
 }
 
 /* Bytes [off, off + n) of the values as f32. */
@@ -82,27 +82,28 @@ static int read_widened(const struct lens_view *v, size_t i, uint64_t off,
 			size_t n, unsigned char *buf, uint64_t reader,
 			struct lens_err *err)
 {
-	const struct lens_tensor *t = &lens_plan_at(v->plan, i)->t;
-	const unsigned size = lens_dtype_bits(t->dtype) / 8;
-	lens_autofree void *raw = malloc((size_t)CHUNK * size);
+	const enum lens_dtype d = lens_plan_at(v->plan, i)->t.dtype;
+	const unsigned bits = lens_dtype_bits(d),
+		       unit = bits < 8 ? 8 / bits : 1; /* whole bytes */
+	lens_autofree void *raw = malloc((size_t)CHUNK * bits / 8);
 	lens_autofree float *values = malloc(CHUNK * sizeof(*values));
 
 	if (!raw || !values)
 		return lens_fail(err, ENOMEM, "no memory to widen a tensor");
 	while (n) {
-		const uint64_t first = off / sizeof(float);
-		const size_t skip = (size_t)(off % sizeof(float));
+		const uint64_t first = off / sizeof(float) / unit * unit;
+		const size_t skip = (size_t)(off - first * sizeof(float));
 		size_t count = (skip + n + sizeof(float) - 1) / sizeof(float);
 		size_t part;
 
+		count = (count + unit - 1) / unit * unit;
 		if (count > CHUNK)
 			count = CHUNK;
-		if (lens_view_tensor_read(v, i, first * size, count * size, raw,
-					  reader, err) < 0)
+		if (lens_view_tensor_read(v, i, first * bits / 8,
+					  count * bits / 8, raw, reader,
+					  err) < 0)
 			return -err->code;
-		if (!lens_to_f32(t->dtype, values, raw, count))
-			return lens_fail(err, EOPNOTSUPP, "%s is not widened",
-					 lens_dtype_name(t->dtype));
+		(void)lens_values_f32(d, values, raw, count);
 		part = count * sizeof(float) - skip;
 		if (part > n)
 			part = n;

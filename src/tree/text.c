@@ -64,18 +64,24 @@ void lens_text_key_line(const struct lens_view *v, size_t i,
 	lens_buf_puts(out, "\n");
 }
 
+void lens_text_head(const struct lens_tensor *t, struct lens_buf *out)
+{
+	lens_buf_puts(out, "key      ");
+	lens_text_escape(out, t->name);
+	lens_buf_printf(out, "\ndtype    %s\nshape    ",
+			lens_dtype_name(t->dtype));
+	lens_text_shape(out, t);
+	lens_buf_puts(out, "\n");
+}
+
 void lens_text_info(const struct lens_view *v, size_t i, struct lens_buf *out)
 {
 	const struct lens_tensor *t = &lens_plan_at(v->plan, i)->t;
 	const struct lens_place place = v->layout.places[i];
 
-	lens_buf_puts(out, "key     ");
-	lens_text_escape(out, t->name);
-	lens_buf_printf(out, "\ndtype   %s\nshape   ",
-			lens_dtype_name(t->dtype));
-	lens_text_shape(out, t);
+	lens_text_head(t, out);
 	lens_buf_printf(
-		out, "\nbytes   %llu\nfile    %s\noffset  %llu\nmade    ",
+		out, "bytes    %llu\nfile     %s\noffset   %llu\nmade     ",
 		(unsigned long long)t->size, v->layout.files[place.file].name,
 		(unsigned long long)place.off);
 	lens_plan_describe(v->plan, i, out);
@@ -102,7 +108,8 @@ void lens_text_readme(const struct lens_view *v, struct lens_buf *out)
 		"found\n"
 		"stats        counters, in Prometheus' text format\n"
 		"tensors/     a folder a tensor, the dots of its key being "
-		"slashes: info, data.npy, raw\n"
+		"slashes: info, summary,\n"
+		"             data.npy, raw\n"
 		"In names '/', '%' and control bytes are %XX, an empty part is "
 		"%; folders that would be\n"
 		"called as one of these files have their first letter so; long "

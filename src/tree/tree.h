@@ -6,6 +6,7 @@
 #define LENS_TREE_TREE_H
 
 #include "lens/tree.h"
+#include "tree/summary.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -134,6 +135,8 @@ void lens_text_plan_line(const struct lens_view *v, size_t i,
 			 struct lens_buf *out);
 void lens_text_key_line(const struct lens_view *v, size_t i,
 			struct lens_buf *out);
+/* What a text on one tensor begins with. */
+void lens_text_head(const struct lens_tensor *t, struct lens_buf *out);
 void lens_text_info(const struct lens_view *v, size_t i, struct lens_buf *out);
 void lens_text_readme(const struct lens_view *v, struct lens_buf *out);
 
@@ -153,6 +156,7 @@ struct lens_inspect {
 	pthread_mutex_t lock;  /* while @segments are made, on first use */
 	atomic_bool segmented; /* then they stay */
 	struct lens_segments segments;
+	struct lens_summaries summaries;
 };
 /* Which node a number is. */
 struct lens_spot {
@@ -172,6 +176,7 @@ struct lens_spot {
 	enum lens_spot_file {
 		LENS_AT_FOLDER,
 		LENS_AT_INFO,
+		LENS_AT_SUMMARY,
 		LENS_AT_NPY,
 		LENS_AT_RAW,
 		LENS_AT_FILES,

@@ -137,7 +137,7 @@ START_TEST(values_for_numpy)
 {
 
 	static const float bf16[] = { 1.5f, -2.015625f },
-			   f8[] = { 1.5f, -2.0f, 448 };
+			   f8[] = { 1.5f, -2.0f, 448 }, f4[] = { -1, 3 };
 	static const int16_t i16[] = { 0x0201, -2 };
 	const struct lens_view_opts opts = { IDENTITY };
 	char dir[] = "/tmp/lensfs-test-XXXXXX";
@@ -155,8 +155,11 @@ START_TEST(values_for_numpy)
 		     "\"s\":{\"dtype\":\"U8\",\"shape\":[],"
 		     "\"data_offsets\":[11,12]},"
 		     "\"f\":{\"dtype\":\"F4\",\"shape\":[2],"
-		     "\"data_offsets\":[12,13]}}",
-		     "\xc0\x3f\x01\xc0\x01\x02\xfe\xff\x3c\xc0\x7eZz");
+		     "\"data_offsets\":[12,13]},"
+		     "\"g\":{\"dtype\":\"F6_E2M3\",\"shape\":[4],"
+		     "\"data_offsets\":[13,16]}}",
+		     "\xc0\x3f\x01\xc0\x01\x02\xfe\xff\x3c\xc0\x7eZ\x5a"
+		     "abc");
 	v = open_view(dir, &opts);
 	check_npy(v, ".lens/tensors/b/data.npy",
 		  "{'descr': '<f4', 'fortran_order': False, "
@@ -173,9 +176,15 @@ START_TEST(values_for_numpy)
 	check_npy(v, ".lens/tensors/s/data.npy",
 		  "{'descr': '|u1', 'fortran_order': False, 'shape': (), }",
 		  "Z", 1);
-	ck_assert_int_eq(lens_tree_find(v, ".lens/tensors/f/data.npy", &a),
+	check_npy(v, ".lens/tensors/f/data.npy",
+		  "{'descr': '<f4', 'fortran_order': False, "
+		  "'shape': (2,), }",
+		  f4, sizeof(f4));
+	ck_assert_int_eq(lens_tree_find(v, ".lens/tensors/g/data.npy", &a),
 			 -ENOENT);
-	ck_assert_int_eq(lens_tree_find(v, ".lens/tensors/f/raw", &a), 0);
+	ck_assert_int_eq(lens_tree_find(v, ".lens/tensors/g/summary", &a),
+			 -ENOENT);
+	ck_assert_int_eq(lens_tree_find(v, ".lens/tensors/g/raw", &a), 0);
 	lens_view_close(v);
 	source_remove(dir);
 }
@@ -190,9 +199,9 @@ START_TEST(texts_say_what_is_there)
 	char *text = slurp(v, ".lens/tensors/a/b/info", &n);
 
 	ck_assert(strncmp(text,
-			  "key     a.b\ndtype   F32\n"
-			  "shape   [7, 3]\nbytes   84\nfile    model-0",
-			  56) == 0);
+			  "key      a.b\ndtype    F32\n"
+			  "shape    [7, 3]\nbytes    84\nfile     model-0",
+			  61) == 0);
 	free(text);
 	text = slurp(v, ".lens/keys", &n);
 	ck_assert(strstr(text, "a.b\tpassed\ta.b\t-\n") != NULL);
