@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import random
 import re
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import language as lang
 from language import Misfit, as_list, fits, render
@@ -40,6 +42,11 @@ class Checkpoint:
     groups: list[Group] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)  # entries all of whose keys the recipe drops
     tensors: dict = field(default_factory=dict)  # key: (dtype, shape, bytes)
+
+
+def folder(what):
+    """One of its own, in memory where there is such a place: convert syncs each file that it writes."""
+    return Path(tempfile.mkdtemp(prefix=f"lensfs-{what}-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
 def write(path, tensors, metadata=None):

@@ -15,7 +15,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -25,7 +24,7 @@ from generate import WIDTH  # noqa: E402
 
 LENSFS = sys.argv[1]
 CASES = Path(__file__).resolve().parents[1] / "data/cases"
-# Without them a format is another one, and may be meant; that config.json speaks of an order (desc_act, actorder) is not checked.
+# Without them a format is another one, and may be meant where config.json speaks of no order (desc_act, actorder).
 OPTIONAL = ("_g_idx", ".g_idx")
 MOST = 6  # tensors of a checkpoint that are changed
 
@@ -257,11 +256,12 @@ def main():
     out = subprocess.run([LENSFS, "recipes"], capture_output=True, text=True, check=True).stdout
     jobs = [(x, of_recipe, x) for x in (line.split()[0] for line in out.splitlines() if line.strip())]
     jobs += [(c.name, of_case, c) for c in cases(folder)]
+    unknown = set(names) - {name for name, _, _ in jobs}
     jobs = [j for j in jobs if not names or j[0] in names][i::n]
-    status = 0
-    print(f"1..{len(jobs)}")
+    status = 1 if unknown else 0
+    print(f"1..{len(jobs)}" if not unknown else f"Bail out! neither a recipe nor a case: {', '.join(sorted(unknown))}")
     for at, (name, make, what) in enumerate(jobs, 1):
-        work = Path(tempfile.mkdtemp(prefix="lensfs-misfit-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        work = generate.folder("misfit")
         try:
             tried, bad = try_all(make(what, work))
         except Failed as e:

@@ -11,7 +11,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -98,7 +97,7 @@ def main():
     names, bad = given or built_in(), 0
     print(f"1..{len(names)}")
     for i, name in enumerate(names, 1):
-        work = Path(tempfile.mkdtemp(prefix="lensfs-property-"))
+        work = generate.folder("property")
         try:
             said = recipe(name, work)
             print(f"ok {i} - {name}: {said}", flush=True)
