@@ -18,27 +18,18 @@
 #define CODES 8 /* of a word */
 
 struct lens_codec_args {
+	struct lens_halves half;
 	bool known;     /* config.json says that it is AWQ */
 	uint64_t group; /* 0: one */
-	enum lens_lone unscaled, lone;
 };
 
-static const char *const options[] = { "unscaled", "lone", NULL };
 static const char *const methods[] = { "awq", NULL };
 
 static int parse(const cJSON *o, struct lens_arena *arena,
 		 struct lens_codec_args **ret, struct lens_err *err)
 {
-	struct lens_codec_args *a = lens_codec_alloc(arena, sizeof(*a), err);
-
-	if (!a)
-		return -err->code;
-	a->unscaled = a->lone = LENS_LONE_REFUSE;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
-		return -err->code;
-	*ret = a;
-	return 0;
+	*ret = lens_halves_new(o, arena, sizeof(**ret), err);
+	return *ret ? 0 : -err->code;
 }
 
 static int configure(struct lens_codec_args *a, const struct lens_quant *q,
@@ -155,13 +146,13 @@ static int left(const struct lens_codec_args *a,
 	if (!a->known)
 		return 0;
 	if (lens_ends_with(t->name, SUFFIX))
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is packed integers and has no scales "
 				       "or no zero points",
 				       err);
 	if (lens_ends_with(t->name, ".qzeros") ||
 	    lens_ends_with(t->name, ".scales"))
-		return lens_codec_lone(a->lone, t, LENS_LOST, err);
+		return lens_codec_lone(a->half.lone, t, LENS_LOST, err);
 	return 0;
 }
 
@@ -169,7 +160,7 @@ const struct lens_codec lens_codec_awq = {
 	.name = "awq",
 	.summary = "AWQ (gemm): integers of 4 bits along the columns, zero "
 		   "points",
-	.options = options,
+	.options = lens_halves_options,
 	.methods = methods,
 	.parse = parse,
 	.configure = configure,

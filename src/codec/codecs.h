@@ -23,6 +23,10 @@ extern const float lens_e2m1[16], lens_e2m1_no_minus_zero[16];
 
 /* What to do with a tensor that lacks its other half. */
 enum lens_lone { LENS_LONE_DROP, LENS_LONE_REFUSE, LENS_LONE_PASS };
+struct lens_halves {
+	enum lens_lone unscaled; /* codes without scales */
+	enum lens_lone lone;     /* scales, or what else, without codes */
+};
 
 /* options.c: option @name as the index of one of @words (NULL at the end);
  * *ret stays where it is not given. */
@@ -31,9 +35,14 @@ int lens_option_word(const cJSON *options, const char *name,
 		     struct lens_err *err);
 /* A block or what else is two whole numbers over 0. */
 int lens_option_pair(const cJSON *item, uint64_t ret[2], struct lens_err *err);
-/* "lone" or "unscaled". */
-int lens_option_lone(const cJSON *options, const char *name,
-		     enum lens_lone *ret, struct lens_err *err);
+/* "unscaled" and "lone"; either stays where it is not given. */
+int lens_option_halves(const cJSON *options, struct lens_halves *ret,
+		       struct lens_err *err);
+/* A codec's arguments: @size bytes that begin with a struct lens_halves, as
+ * @options says or refused, all else 0. NULL: @err says why. */
+void *lens_halves_new(const cJSON *options, struct lens_arena *arena,
+		      size_t size, struct lens_err *err);
+extern const char *const lens_halves_options[]; /* of which has no others */
 void *lens_codec_alloc(struct lens_arena *arena, size_t n,
 		       struct lens_err *err);
 

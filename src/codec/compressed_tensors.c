@@ -14,27 +14,17 @@
 #define METHOD "compressed-tensors"
 
 struct lens_codec_args {
+	struct lens_halves half;
 	struct lens_schemes schemes;
-	enum lens_lone unscaled;
-	enum lens_lone lone;
 };
 
-static const char *const options[] = { "unscaled", "lone", NULL };
 static const char *const methods[] = { METHOD, NULL };
 
 static int parse(const cJSON *o, struct lens_arena *arena,
 		 struct lens_codec_args **ret, struct lens_err *err)
 {
-	struct lens_codec_args *a = lens_codec_alloc(arena, sizeof(*a), err);
-
-	if (!a)
-		return -err->code;
-	a->unscaled = a->lone = LENS_LONE_REFUSE;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
-		return -err->code;
-	*ret = a;
-	return 0;
+	*ret = lens_halves_new(o, arena, sizeof(**ret), err);
+	return *ret ? 0 : -err->code;
 }
 
 static int configure(struct lens_codec_args *a, const struct lens_quant *q,
@@ -128,11 +118,11 @@ static int left(const struct lens_codec_args *a,
 	if (!is_method(site))
 		return 0;
 	if (is_codes(t->dtype) && lens_ends_with(t->name, ".weight"))
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is quantized and has no scale", err);
 	if (lens_ends_with(t->name, ".weight_scale") ||
 	    lens_ends_with(t->name, ".weight_zero_point"))
-		return lens_codec_lone(a->lone, t, LENS_LOST, err);
+		return lens_codec_lone(a->half.lone, t, LENS_LOST, err);
 	return 0;
 }
 
@@ -140,7 +130,7 @@ const struct lens_codec lens_codec_compressed_tensors = {
 	.name = "compressed-tensors",
 	.summary = "FP8 or INT8 codes of a byte each, by tensor, channel, "
 		   "group or block",
-	.options = options,
+	.options = lens_halves_options,
 	.methods = methods,
 	.parse = parse,
 	.configure = configure,

@@ -11,25 +11,16 @@
 #define METHOD "fbgemm_fp8"
 
 struct lens_codec_args {
-	enum lens_lone unscaled, lone;
+	struct lens_halves half;
 };
 
-static const char *const options[] = { "unscaled", "lone", NULL };
 static const char *const methods[] = { METHOD, NULL };
 
 static int parse(const cJSON *o, struct lens_arena *arena,
 		 struct lens_codec_args **ret, struct lens_err *err)
 {
-	struct lens_codec_args *a = lens_codec_alloc(arena, sizeof(*a), err);
-
-	if (!a)
-		return -err->code;
-	a->unscaled = a->lone = LENS_LONE_REFUSE;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
-		return -err->code;
-	*ret = a;
-	return 0;
+	*ret = lens_halves_new(o, arena, sizeof(**ret), err);
+	return *ret ? 0 : -err->code;
 }
 
 static bool is_method(const struct lens_codec_site *site)
@@ -86,18 +77,18 @@ static int left(const struct lens_codec_args *a,
 	if (!is_method(site))
 		return 0;
 	if (t->dtype == LENS_F8_E4M3)
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is F8_E4M3 and has no scale", err);
 	if (lens_ends_with(t->name, ".weight_scale") ||
 	    lens_ends_with(t->name, "_proj_scale"))
-		return lens_codec_lone(a->lone, t, LENS_LOST, err);
+		return lens_codec_lone(a->half.lone, t, LENS_LOST, err);
 	return 0;
 }
 
 const struct lens_codec lens_codec_fbgemm_fp8 = {
 	.name = "fbgemm_fp8",
 	.summary = "FP8 codes with one scale an output",
-	.options = options,
+	.options = lens_halves_options,
 	.methods = methods,
 	.parse = parse,
 	.bind = bind,

@@ -24,6 +24,7 @@
 #define SUFFIXES 4
 
 struct lens_codec_args {
+	struct lens_halves half;
 	/* What has a scale and is not F8_E4M3. */
 	enum { WEIGHTS_FP8, WEIGHTS_ANY, WEIGHTS_PASS } weights;
 	bool block_of_config; /* the block comes from there */
@@ -34,9 +35,7 @@ struct lens_codec_args {
 	bool single_is_tensor; /* one element is the tensor's, blocks or not */
 	bool zero_is_0;        /* exponent byte 0 */
 	const char *suffix[SUFFIXES]; /* of scales */
-	const char *ranks;       /* grids restart: a number, or a parameter */
-	enum lens_lone unscaled; /* an FP8 tensor without a scale */
-	enum lens_lone lone;     /* a scale without a tensor */
+	const char *ranks; /* grids restart: a number, or a parameter */
 };
 
 static const char *const options[] = { "weights", "block",  "other-block",
@@ -112,11 +111,10 @@ static int parse_words(const cJSON *o, struct lens_codec_args *a,
 	a->surplus = s;
 	a->single_is_tensor = g == 0;
 	a->zero_is_0 = z == 1;
-	a->unscaled = LENS_LONE_PASS;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
+	a->half.unscaled = LENS_LONE_PASS;
+	if (lens_option_halves(o, &a->half, err) < 0)
 		return -err->code;
-	if (a->unscaled == LENS_LONE_DROP)
+	if (a->half.unscaled == LENS_LONE_DROP)
 		return lens_fail(
 			err, EBADMSG,
 			"option 'unscaled' must be \"pass\" or \"refuse\"");
@@ -410,9 +408,9 @@ static int left(const struct lens_codec_args *a,
 {
 	(void)site;
 	if (is_scale(a, t->name))
-		return lens_codec_lone(a->lone, t, LENS_LOST, err);
+		return lens_codec_lone(a->half.lone, t, LENS_LOST, err);
 	if (t->dtype == LENS_F8_E4M3)
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is F8_E4M3 and has no scale", err);
 	return 0;
 }

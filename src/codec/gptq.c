@@ -19,29 +19,20 @@
 #define SUFFIX ".qweight"
 
 struct lens_codec_args {
+	struct lens_halves half;
 	uint64_t bits;  /* 0: not known */
 	uint64_t group; /* 0: one */
 	bool v2;
 	bool ordered; /* desc_act: groups are not runs of columns */
-	enum lens_lone unscaled, lone;
 };
 
-static const char *const options[] = { "unscaled", "lone", NULL };
 static const char *const methods[] = { "gptq", NULL };
 
 static int parse(const cJSON *o, struct lens_arena *arena,
 		 struct lens_codec_args **ret, struct lens_err *err)
 {
-	struct lens_codec_args *a = lens_codec_alloc(arena, sizeof(*a), err);
-
-	if (!a)
-		return -err->code;
-	a->unscaled = a->lone = LENS_LONE_REFUSE;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
-		return -err->code;
-	*ret = a;
-	return 0;
+	*ret = lens_halves_new(o, arena, sizeof(**ret), err);
+	return *ret ? 0 : -err->code;
 }
 
 static int configure(struct lens_codec_args *a, const struct lens_quant *q,
@@ -238,14 +229,14 @@ static int left(const struct lens_codec_args *a,
 	static const char *const with[] = { ".qzeros", ".scales", ".g_idx" };
 
 	if (t->dtype == LENS_I32 && lens_ends_with(t->name, SUFFIX))
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is packed integers, and their scales "
 				       "and zero points are not there, or "
 				       "config.json says nothing of them",
 				       err);
 	for (size_t i = 0; site->quant.method && i < LENS_ARRAY_SIZE(with); i++)
 		if (lens_ends_with(t->name, with[i]))
-			return lens_codec_lone(a->lone, t, LENS_LOST, err);
+			return lens_codec_lone(a->half.lone, t, LENS_LOST, err);
 	return 0;
 }
 
@@ -253,7 +244,7 @@ const struct lens_codec lens_codec_gptq = {
 	.name = "gptq",
 	.summary = "GPTQ: integers of 2, 3, 4 or 8 bits down the rows, zero "
 		   "points, versions 1 and 2",
-	.options = options,
+	.options = lens_halves_options,
 	.methods = methods,
 	.parse = parse,
 	.configure = configure,

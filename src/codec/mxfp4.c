@@ -20,13 +20,12 @@
 enum spelling { BLOCKS = 1, PACKED = 2, WEIGHT = 4 };
 
 struct lens_codec_args {
+	struct lens_halves half;
 	unsigned names;     /* of enum spelling */
 	const char *suffix; /* of a weight's scale: ".scale", "_scale" */
 	bool no_minus_zero; /* code 8 is +0 */
 	bool zero_is_0;     /* exponent byte 0 */
 	bool via_bf16;
-	enum lens_lone unscaled; /* codes without exponents */
-	enum lens_lone lone;     /* exponents without codes */
 };
 
 static const char *const options[] = { "names", "scale", "minus-zero",
@@ -74,7 +73,7 @@ static int parse(const cJSON *o, struct lens_arena *arena,
 				 *const minus[] = { "keep", "drop", NULL },
 				 *const zero[] = { "tiny", "zero", NULL },
 				 *const via[] = { "f32", "bf16", NULL };
-	struct lens_codec_args *a = lens_codec_alloc(arena, sizeof(*a), err);
+	struct lens_codec_args *a = lens_halves_new(o, arena, sizeof(*a), err);
 	unsigned s = 0, m = 0, z = 0, v = 0;
 
 	if (!a ||
@@ -89,10 +88,6 @@ static int parse(const cJSON *o, struct lens_arena *arena,
 	a->no_minus_zero = m == 1;
 	a->zero_is_0 = z == 1;
 	a->via_bf16 = v == 1;
-	a->unscaled = a->lone = LENS_LONE_REFUSE;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
-		return -err->code;
 	*ret = a;
 	return 0;
 }
@@ -253,7 +248,7 @@ static int left(const struct lens_codec_args *a,
 	    ((a->names & PACKED) && lens_ends_with(t->name, "_packed") &&
 	     t->dtype == LENS_U8) ||
 	    ((a->names & WEIGHT) && is_weight(a, t)))
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is FP4 codes and has no scale", err);
 	if (((a->names & BLOCKS) && exponents &&
 	     lens_ends_with(t->name, "_scales")) ||
@@ -261,7 +256,7 @@ static int left(const struct lens_codec_args *a,
 	     lens_ends_with(t->name, "_scale")) ||
 	    ((a->names & WEIGHT) && exponents &&
 	     lens_ends_with(t->name, a->suffix)))
-		return lens_codec_lone(a->lone, t, LENS_LOST, err);
+		return lens_codec_lone(a->half.lone, t, LENS_LOST, err);
 	return 0;
 }
 

@@ -15,26 +15,16 @@
 #define GROUP 16
 
 struct lens_codec_args {
-	enum lens_lone unscaled; /* codes without scales */
-	enum lens_lone lone;     /* scales without codes */
+	struct lens_halves half;
 };
 
-static const char *const options[] = { "unscaled", "lone", NULL };
 static const char *const methods[] = { "compressed-tensors", "modelopt", NULL };
 
 static int parse(const cJSON *o, struct lens_arena *arena,
 		 struct lens_codec_args **ret, struct lens_err *err)
 {
-	struct lens_codec_args *a = lens_codec_alloc(arena, sizeof(*a), err);
-
-	if (!a)
-		return -err->code;
-	a->unscaled = a->lone = LENS_LONE_REFUSE;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
-		return -err->code;
-	*ret = a;
-	return 0;
+	*ret = lens_halves_new(o, arena, sizeof(**ret), err);
+	return *ret ? 0 : -err->code;
 }
 
 /* Groups of any other size would be another format. */
@@ -157,13 +147,13 @@ static int left(const struct lens_codec_args *a,
 	if (t->dtype == LENS_U8 &&
 	    (lens_ends_with(t->name, ".weight_packed") ||
 	     (lens_ends_with(t->name, ".weight") && site->quant.method)))
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is FP4 codes and has no scale", err);
 	if (lens_ends_with(t->name, ".weight_global_scale") ||
 	    lens_ends_with(t->name, "weight_scale_2") ||
 	    (t->dtype == LENS_F8_E4M3 &&
 	     lens_ends_with(t->name, "weight_scale")))
-		return lens_codec_lone(a->lone, t, LENS_LOST, err);
+		return lens_codec_lone(a->half.lone, t, LENS_LOST, err);
 	return 0;
 }
 
@@ -171,7 +161,7 @@ const struct lens_codec lens_codec_nvfp4 = {
 	.name = "nvfp4",
 	.summary = "FP4 codes (E2M1) in groups of 16 with FP8 scales, and a "
 		   "scale of them all",
-	.options = options,
+	.options = lens_halves_options,
 	.methods = methods,
 	.parse = parse,
 	.configure = configure,

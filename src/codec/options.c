@@ -55,8 +55,8 @@ int lens_option_pair(const cJSON *item, uint64_t ret[2], struct lens_err *err)
 	return 0;
 }
 
-int lens_option_lone(const cJSON *options, const char *name,
-		     enum lens_lone *ret, struct lens_err *err)
+static int option_lone(const cJSON *options, const char *name,
+		       enum lens_lone *ret, struct lens_err *err)
 {
 	static const char *const words[] = { [LENS_LONE_DROP] = "drop",
 					     [LENS_LONE_REFUSE] = "refuse",
@@ -68,6 +68,28 @@ int lens_option_lone(const cJSON *options, const char *name,
 		return -err->code;
 	*ret = (enum lens_lone)v;
 	return 0;
+}
+
+int lens_option_halves(const cJSON *options, struct lens_halves *ret,
+		       struct lens_err *err)
+{
+	if (option_lone(options, "unscaled", &ret->unscaled, err) < 0 ||
+	    option_lone(options, "lone", &ret->lone, err) < 0)
+		return -err->code;
+	return 0;
+}
+
+const char *const lens_halves_options[] = { "unscaled", "lone", NULL };
+
+void *lens_halves_new(const cJSON *options, struct lens_arena *arena,
+		      size_t size, struct lens_err *err)
+{
+	struct lens_halves *h = lens_codec_alloc(arena, size, err);
+
+	if (!h)
+		return NULL;
+	h->unscaled = h->lone = LENS_LONE_REFUSE;
+	return lens_option_halves(options, h, err) < 0 ? NULL : h;
 }
 
 void *lens_codec_alloc(struct lens_arena *arena, size_t n, struct lens_err *err)

@@ -20,11 +20,11 @@
 #define SUFFIX "_packed"
 
 struct lens_codec_args {
+	struct lens_halves half;
 	struct lens_schemes schemes;
 	bool via_f32;  /* the product is not rounded to the scale's dtype */
 	bool by_shape; /* as many groups as the scale has columns */
 	uint64_t bits; /* then */
-	enum lens_lone unscaled, lone;
 };
 
 static const char *const options[] = { "group",    "bits", "via",
@@ -37,7 +37,7 @@ static int parse(const cJSON *o, struct lens_arena *arena,
 	static const char *const via[] = { "scale", "f32", NULL },
 				 *const group[] = { "config", "shape", NULL };
 	const cJSON *bits = cJSON_GetObjectItemCaseSensitive(o, "bits");
-	struct lens_codec_args *a = lens_codec_alloc(arena, sizeof(*a), err);
+	struct lens_codec_args *a = lens_halves_new(o, arena, sizeof(*a), err);
 	unsigned v = 0, g = 0;
 
 	if (!a || lens_option_word(o, "via", via, &v, err) < 0 ||
@@ -51,10 +51,6 @@ static int parse(const cJSON *o, struct lens_arena *arena,
 		return lens_fail(err, EBADMSG,
 				 "option 'bits', 2 to 8, goes with 'group' "
 				 "being \"shape\"");
-	a->unscaled = a->lone = LENS_LONE_REFUSE;
-	if (lens_option_lone(o, "unscaled", &a->unscaled, err) < 0 ||
-	    lens_option_lone(o, "lone", &a->lone, err) < 0)
-		return -err->code;
 	*ret = a;
 	return 0;
 }
@@ -352,7 +348,7 @@ static int left(const struct lens_codec_args *a,
 						  ".weight_g_idx" };
 
 	if (t->dtype == LENS_I32 && lens_ends_with(t->name, SUFFIX))
-		return lens_codec_lone(a->unscaled, t,
+		return lens_codec_lone(a->half.unscaled, t,
 				       "is packed integers and has no scale",
 				       err);
 	for (size_t i = 0; i < LENS_ARRAY_SIZE(with); i++) {
@@ -363,7 +359,7 @@ static int left(const struct lens_codec_args *a,
 		w = lens_codec_beside(site, t->name, strlen(with[i]), SUFFIX);
 		if ((w && w->dtype == LENS_I32) ||
 		    (i && lens_ends_with(t->name, own[i - 1])))
-			return lens_codec_lone(a->lone, t,
+			return lens_codec_lone(a->half.lone, t,
 					       "is without its codes or its "
 					       "scale",
 					       err);
