@@ -112,8 +112,11 @@ struct lens_op {
 		   const struct lens_virtual *in, size_t n,
 		   struct lens_arena *arena, struct lens_virtual *out,
 		   struct lens_err *err);
-	/* The op that undoes this one of @n inputs, or a refusal that says why
-	 * none does. */
+	/* The op that undoes this one, with the same arguments; NULL: see
+	 * inverse(). */
+	const struct lens_op *undone_by;
+	/* The op that undoes this one of @n inputs (*ret NULL: nothing need be
+	 * done), or a refusal that says why none does. */
 	int (*inverse)(const struct lens_op_args *args, size_t n,
 		       const struct lens_op **ret,
 		       struct lens_op_args *ret_args, struct lens_err *err);
@@ -122,5 +125,11 @@ struct lens_op {
 size_t lens_op_count(void);
 const struct lens_op *lens_op_at(size_t i);
 const struct lens_op *lens_op_find(const char *name);
+/* The op that undoes @op of @n inputs; *ret NULL: nothing need be done.
+ * EOPNOTSUPP: none does. */
+int lens_op_inverse(const struct lens_op *op, const struct lens_op_args *args,
+		    size_t n, const struct lens_op **ret,
+		    struct lens_op_args *ret_args,
+		    struct lens_err *err) LENS_MUST_CHECK;
 
 #endif

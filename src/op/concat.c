@@ -16,12 +16,8 @@ static int parse_concat(const cJSON *value, struct lens_arena *arena,
 					       NULL };
 	const cJSON *over, *count;
 
-	if (!cJSON_IsObject(value)) {
-		if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
-			return lens_fail(err, EBADMSG,
-					 "a dimension is wanted, as in -1");
-		return 0;
-	}
+	if (!cJSON_IsObject(value))
+		return lens_op_parse_one_dim(value, arena, ret, err);
 	if (lens_op_parse_dim(value, members, ret, err) < 0)
 		return -err->code;
 	over = cJSON_GetObjectItemCaseSensitive(value, "over");
@@ -150,17 +146,6 @@ static int concat_inverse(const struct lens_op_args *args, size_t n,
 	return 0;
 }
 
-static int split_inverse(const struct lens_op_args *args, size_t n,
-			 const struct lens_op **ret,
-			 struct lens_op_args *ret_args, struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_concat;
-	*ret_args = *args;
-	return 0;
-}
-
 const struct lens_op lens_op_concat = {
 	.name = "concat",
 	.summary = "tensors one behind the other along a dimension",
@@ -176,5 +161,5 @@ const struct lens_op lens_op_split = {
 	.takes = LENS_OP_PART,
 	.parse = parse_split,
 	.map = split,
-	.inverse = split_inverse,
+	.undone_by = &lens_op_concat,
 };

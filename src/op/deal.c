@@ -123,24 +123,13 @@ static int undeal(const struct lens_op_args *args,
 	return join_cuts(cuts, ranks * n, d, arena, out, err);
 }
 
-static int inverse(const struct lens_op_args *args, size_t n,
-		   const struct lens_op **ret, struct lens_op_args *ret_args,
-		   struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_undeal;
-	*ret_args = *args;
-	return 0;
-}
-
 const struct lens_op lens_op_deal = {
 	.name = "deal",
 	.summary = "parts that each rank has of its own, rank behind rank",
 	.takes = LENS_OP_PART,
 	.parse = parse,
 	.map = deal,
-	.inverse = inverse,
+	.undone_by = &lens_op_undeal,
 };
 
 const struct lens_op lens_op_undeal = {

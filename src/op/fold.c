@@ -10,16 +10,6 @@
 /* Decodes nothing by itself: what is multiplied so is told by its name. */
 static const struct lens_codec product = { .name = "product" };
 
-static int parse(const cJSON *value, struct lens_arena *arena,
-		 struct lens_op_args *ret, struct lens_err *err)
-{
-	(void)arena;
-	if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
-		return lens_fail(err, EBADMSG,
-				 "a dimension is wanted, as in 0");
-	return 0;
-}
-
 static bool is_plain(const struct lens_virtual *v)
 {
 	return v->whole && v->whole->kind == LENS_STORED &&
@@ -95,7 +85,7 @@ const struct lens_op lens_op_fold = {
 	.summary = "a tensor times the factors of a dimension's indexes",
 	.takes = LENS_OP_JOIN,
 	.loses = "the factors",
-	.parse = parse,
+	.parse = lens_op_parse_one_dim,
 	.map = fold,
 	.inverse = inverse,
 };

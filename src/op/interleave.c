@@ -7,16 +7,6 @@
 
 #include <errno.h>
 
-static int parse(const cJSON *value, struct lens_arena *arena,
-		 struct lens_op_args *ret, struct lens_err *err)
-{
-	(void)arena;
-	if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
-		return lens_fail(err, EBADMSG,
-				 "a dimension is wanted, as in -1");
-	return 0;
-}
-
 static int check(const struct lens_op_args *args, const struct lens_virtual *in,
 		 unsigned *d, struct lens_err *err)
 {
@@ -109,44 +99,20 @@ static int deinterleave(const struct lens_op_args *args,
 	return both(args, in, collect, arena, out, err);
 }
 
-static int interleave_inverse(const struct lens_op_args *args, size_t n,
-			      const struct lens_op **ret,
-			      struct lens_op_args *ret_args,
-			      struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_deinterleave;
-	*ret_args = *args;
-	return 0;
-}
-
-static int deinterleave_inverse(const struct lens_op_args *args, size_t n,
-				const struct lens_op **ret,
-				struct lens_op_args *ret_args,
-				struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_interleave;
-	*ret_args = *args;
-	return 0;
-}
-
 const struct lens_op lens_op_interleave = {
 	.name = "interleave",
 	.summary = "a dimension's halves become its even and odd indexes",
 	.takes = LENS_OP_EACH,
-	.parse = parse,
+	.parse = lens_op_parse_one_dim,
 	.map = interleave,
-	.inverse = interleave_inverse,
+	.undone_by = &lens_op_deinterleave,
 };
 
 const struct lens_op lens_op_deinterleave = {
 	.name = "deinterleave",
 	.summary = "a dimension's even and odd indexes become its halves",
 	.takes = LENS_OP_EACH,
-	.parse = parse,
+	.parse = lens_op_parse_one_dim,
 	.map = deinterleave,
-	.inverse = deinterleave_inverse,
+	.undone_by = &lens_op_interleave,
 };

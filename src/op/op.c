@@ -34,6 +34,17 @@ const struct lens_op *lens_op_find(const char *name)
 	return NULL;
 }
 
+int lens_op_inverse(const struct lens_op *op, const struct lens_op_args *args,
+		    size_t n, const struct lens_op **ret,
+		    struct lens_op_args *ret_args, struct lens_err *err)
+{
+	if (!op->undone_by)
+		return op->inverse(args, n, ret, ret_args, err);
+	*ret = op->undone_by;
+	*ret_args = *args;
+	return 0;
+}
+
 int lens_op_dim(int64_t dim, unsigned rank, unsigned *ret, struct lens_err *err)
 {
 	int64_t d = dim < 0 ? dim + (int64_t)rank : dim;
@@ -53,6 +64,16 @@ int lens_op_parse_int(const cJSON *item, int64_t *ret, struct lens_err *err)
 	if (!(v >= -1e9 && v <= 1e9) || v != (double)(int64_t)v)
 		return lens_fail(err, EBADMSG, "a whole number is wanted");
 	*ret = (int64_t)v;
+	return 0;
+}
+
+int lens_op_parse_one_dim(const cJSON *value, struct lens_arena *arena,
+			  struct lens_op_args *ret, struct lens_err *err)
+{
+	(void)arena;
+	if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
+		return lens_fail(err, EBADMSG,
+				 "a dimension is wanted, as in 0 or -1");
 	return 0;
 }
 

@@ -24,6 +24,9 @@ int lens_op_dim(int64_t dim, unsigned rank, unsigned *ret,
 /* A whole number, possibly negative, of a recipe. */
 int lens_op_parse_int(const cJSON *item, int64_t *ret, struct lens_err *err);
 
+/* parse() of an op whose argument is a dimension. */
+int lens_op_parse_one_dim(const cJSON *value, struct lens_arena *arena,
+			  struct lens_op_args *ret, struct lens_err *err);
 /* The number of a recipe, or the expression, that is to be argument @i. */
 int lens_op_parse_value(const cJSON *item, struct lens_arena *arena,
 			struct lens_op_args *args, unsigned i,

@@ -6,16 +6,6 @@
 
 #include <errno.h>
 
-static int parse(const cJSON *value, struct lens_arena *arena,
-		 struct lens_op_args *ret, struct lens_err *err)
-{
-	(void)arena;
-	if (lens_op_parse_int(value, &ret->dim[0], err) < 0)
-		return lens_fail(err, EBADMSG,
-				 "a dimension is wanted, as in 0");
-	return 0;
-}
-
 static int squeeze(const struct lens_op_args *args,
 		   const struct lens_virtual *in, size_t n,
 		   struct lens_arena *arena, struct lens_virtual *out,
@@ -71,43 +61,20 @@ static int unsqueeze(const struct lens_op_args *args,
 	return 0;
 }
 
-static int squeeze_inverse(const struct lens_op_args *args, size_t n,
-			   const struct lens_op **ret,
-			   struct lens_op_args *ret_args, struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_unsqueeze;
-	*ret_args = *args;
-	return 0;
-}
-
-static int unsqueeze_inverse(const struct lens_op_args *args, size_t n,
-			     const struct lens_op **ret,
-			     struct lens_op_args *ret_args,
-			     struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_squeeze;
-	*ret_args = *args;
-	return 0;
-}
-
 const struct lens_op lens_op_squeeze = {
 	.name = "squeeze",
 	.summary = "without a dimension of one index",
 	.takes = LENS_OP_EACH,
-	.parse = parse,
+	.parse = lens_op_parse_one_dim,
 	.map = squeeze,
-	.inverse = squeeze_inverse,
+	.undone_by = &lens_op_unsqueeze,
 };
 
 const struct lens_op lens_op_unsqueeze = {
 	.name = "unsqueeze",
 	.summary = "with one more dimension, of one index",
 	.takes = LENS_OP_EACH,
-	.parse = parse,
+	.parse = lens_op_parse_one_dim,
 	.map = unsqueeze,
-	.inverse = unsqueeze_inverse,
+	.undone_by = &lens_op_squeeze,
 };

@@ -52,17 +52,6 @@ static int map(const struct lens_op_args *args, const struct lens_virtual *in,
 	return 0;
 }
 
-static int inverse(const struct lens_op_args *args, size_t n,
-		   const struct lens_op **ret, struct lens_op_args *ret_args,
-		   struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_unstack;
-	*ret_args = *args;
-	return 0;
-}
-
 static int unstack(const struct lens_op_args *args,
 		   const struct lens_virtual *in, size_t n,
 		   struct lens_arena *arena, struct lens_virtual *out,
@@ -106,7 +95,7 @@ const struct lens_op lens_op_stack = {
 	.takes = LENS_OP_JOIN,
 	.parse = parse,
 	.map = map,
-	.inverse = inverse,
+	.undone_by = &lens_op_unstack,
 };
 
 const struct lens_op lens_op_unstack = {

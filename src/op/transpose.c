@@ -65,22 +65,11 @@ static int map(const struct lens_op_args *args, const struct lens_virtual *in,
 	return 0;
 }
 
-static int inverse(const struct lens_op_args *args, size_t n,
-		   const struct lens_op **ret, struct lens_op_args *ret_args,
-		   struct lens_err *err)
-{
-	(void)n;
-	(void)err;
-	*ret = &lens_op_transpose;
-	*ret_args = *args;
-	return 0;
-}
-
 const struct lens_op lens_op_transpose = {
 	.name = "transpose",
 	.summary = "two dimensions change places",
 	.takes = LENS_OP_EACH,
 	.parse = parse,
 	.map = map,
-	.inverse = inverse,
+	.undone_by = &lens_op_transpose,
 };

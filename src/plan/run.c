@@ -214,8 +214,8 @@ static int run_inverses(struct lens_plan *p, struct group *g,
 		const struct lens_op *op = NULL;
 		struct lens_op_args args = { 0 };
 
-		if (use->op->inverse(&use->args, use->n_in, &op, &args, err) <
-		    0)
+		if (lens_op_inverse(use->op, &use->args, use->n_in, &op, &args,
+				    err) < 0)
 			return lens_wrap(
 				err, "recipe %s can't be reversed: line %u: %s",
 				r->recipe, r->line, use->op->name);

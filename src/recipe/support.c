@@ -16,8 +16,8 @@ static bool can_go_back(const struct lens_rule *r)
 		struct lens_op_args args;
 		struct lens_err err;
 
-		if (use->op->inverse(&use->args, use->n_in, &op, &args, &err) <
-		    0)
+		if (lens_op_inverse(use->op, &use->args, use->n_in, &op, &args,
+				    &err) < 0)
 			return false;
 	}
 	return true;
