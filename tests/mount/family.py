@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 H, I, E, HEADS, KV, DIM, LAYERS = 6, 5, 11, 3, 1, 2, 2
 SIZE = {"BF16": 2, "F32": 4}
+CONFIG = {"model_type": "example_moe", "torch_dtype": "bfloat16", "num_hidden_layers": LAYERS, "num_experts": E,
+          "num_attention_heads": HEADS, "num_key_value_heads": KV, "head_dim": DIM}
 
 
 def write(folder, tensors, config):
@@ -96,15 +98,13 @@ def main(lensfs):
     page = (ROOT / "docs/adding-a-family.md").read_text()
     (recipe,) = re.findall(r"^```json\n(.*?)^```$", page, re.S | re.M)
     hf, native, back = make()
-    config = {"model_type": "example_moe", "torch_dtype": "bfloat16", "num_hidden_layers": LAYERS, "num_experts": E,
-              "num_attention_heads": HEADS, "num_key_value_heads": KV, "head_dim": DIM}
     with tempfile.TemporaryDirectory(prefix="lensfs-family-") as name:
         work = Path(name)
         (work / "example_moe.json").write_text(recipe)
         run = lambda *options: subprocess.run(
             [lensfs, "convert", "--recipe", str(work / "example_moe.json"), *map(str, options)], capture_output=True, text=True)
-        write(work / "hf", hf, config)
-        write(work / "native", native, config)
+        write(work / "hf", hf, CONFIG)
+        write(work / "native", native, CONFIG)
         for source, want, options in (("hf", native, ()), ("native", back, ("--reverse",))):
             r = run(*options, work / source, work / f"out-{source}")
             assert r.returncode == 0, r.stderr
@@ -113,7 +113,7 @@ def main(lensfs):
             for key in want:
                 assert got[key] == want[key], key
         del hf["transformer.h.1.moe.4.up.weight"]
-        write(work / "torn", hf, config)
+        write(work / "torn", hf, CONFIG)
         r = run(work / "torn", work / "out-torn")
         assert r.returncode == 1 and "model.layers.1.moe.4.up.weight" in r.stderr, r.stderr
         other_name(lensfs, work)
