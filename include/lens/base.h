@@ -99,7 +99,10 @@ void lens_arena_fini(struct lens_arena *a);
 struct lens_map {
 	struct lens_map_slot *slots;
 	size_t n, room;
+	uint64_t secret;
 };
+/* Make room for @n in all, so that adding them moves nothing. -ENOMEM. */
+int lens_map_reserve(struct lens_map *m, size_t n) LENS_MUST_CHECK;
 /* 1 added, 0 it was there (unchanged), -ENOMEM. */
 int lens_map_add(struct lens_map *m, const char *key,
 		 uint32_t value) LENS_MUST_CHECK;
@@ -116,12 +119,18 @@ struct lens_buf {
 };
 void lens_buf_add(struct lens_buf *b, const void *data, size_t n);
 void lens_buf_puts(struct lens_buf *b, const char *s);
+void lens_buf_u64(struct lens_buf *b, uint64_t v); /* in decimal digits */
 void lens_buf_printf(struct lens_buf *b, const char *fmt, ...)
 	LENS_PRINTF(2, 3);
 void lens_buf_fini(struct lens_buf *b);
 
 /* The order of state dict keys in a view (docs: "natural order"). <0, 0, >0. */
 int lens_natural_cmp(const char *a, const char *b);
+
+/* A stable sort that costs what is out of order: runs that are sorted already
+ * are merged. -ENOMEM, with @base as it was. */
+int lens_sort(void *base, size_t n, size_t size,
+	      int (*cmp)(const void *a, const void *b)) LENS_MUST_CHECK;
 
 /* "5GB", "64MiB", "4096": decimal and binary units, any case; a fraction is
  * allowed. */

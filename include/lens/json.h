@@ -2,11 +2,11 @@
 /*
  * lens/json.h - the strict gate in front of cJSON (part of base).
  *
- * Every JSON text from outside passes lens_json_parse() or lens_json_each().
- * They take exactly RFC 8259 in UTF-8: no byte order mark, no raw control
- * characters, no lone surrogates, no NUL (raw or escaped) in a name, nothing
- * behind the value, depth under 128, no name twice in one object.  cJSON alone
- * lets all of these through or cuts strings at them.
+ * Every JSON text from outside passes lens_json_check(), which all that read
+ * one begin with.  It takes exactly RFC 8259 in UTF-8: no byte order mark, no
+ * raw control characters, no lone surrogates, no NUL (raw or escaped) in a
+ * name, nothing behind the value, depth under 128, no name twice in one object.
+ * cJSON alone lets all of these through or cuts strings at them.
  */
 #ifndef LENS_JSON_H
 #define LENS_JSON_H
@@ -30,6 +30,27 @@ enum lens_json_flags {
  * and column ("line 3, column 7: ...") for what is refused. */
 int lens_json_parse(const char *text, size_t n, unsigned flags, cJSON **ret,
 		    struct lens_err *err) LENS_MUST_CHECK;
+
+/* Check the grammar and all of the above, and no more. EBADMSG. */
+int lens_json_check(const char *text, size_t n, unsigned flags,
+		    struct lens_err *err) LENS_MUST_CHECK;
+
+/* A value in a text that passed the gate, just as it is spelt. */
+struct lens_json_part {
+	const char *text;
+	size_t n;
+};
+/* Call @fn for each member of @object, in order. EBADMSG: it is no object. */
+int lens_json_members(struct lens_json_part object,
+		      int (*fn)(void *ctx, struct lens_json_part name,
+				struct lens_json_part value,
+				struct lens_err *err),
+		      void *ctx, struct lens_err *err) LENS_MUST_CHECK;
+/* A tree of it, the caller's; NULL: no memory. */
+cJSON *lens_json_tree(struct lens_json_part part) LENS_MUST_CHECK;
+/* The string that it is, in memory of @arena; NULL: no memory, or none. */
+char *lens_json_string(struct lens_json_part part,
+		       struct lens_arena *arena) LENS_MUST_CHECK;
 
 /*
  * Check the whole text, whose value must be an object, and then call @fn for

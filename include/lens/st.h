@@ -140,6 +140,8 @@ lens_ckpt_at(const struct lens_ckpt *ck,
 	     size_t i); /* in natural order of names */
 const struct lens_tensor *lens_ckpt_find(const struct lens_ckpt *ck,
 					 const char *name);
+uint32_t lens_ckpt_index(const struct lens_ckpt *ck,
+			 const char *name); /* as lens_ckpt_at() counts */
 
 size_t lens_ckpt_files(const struct lens_ckpt *ck); /* weight files */
 const struct lens_file *lens_ckpt_file(const struct lens_ckpt *ck, size_t i);

@@ -47,21 +47,39 @@ void lens_buf_puts(struct lens_buf *b, const char *s)
 	lens_buf_add(b, s, strlen(s));
 }
 
+void lens_buf_u64(struct lens_buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	lens_buf_add(b, digits + at, sizeof(digits) - at);
+}
+
 void lens_buf_printf(struct lens_buf *b, const char *fmt, ...)
 {
+	size_t room;
 	va_list ap;
 	int n;
 
+	/* Nearly always there is room, and to write it once is enough. */
+	if (!reserve(b, 64))
+		return;
+	room = b->room - b->n;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(b->data + b->n, room, fmt, ap);
 	va_end(ap);
 	if (n < 0 || !reserve(b, (size_t)n)) {
 		b->failed = true;
 		return;
 	}
-	va_start(ap, fmt);
-	(void)vsnprintf(b->data + b->n, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room) {
+		va_start(ap, fmt);
+		(void)vsnprintf(b->data + b->n, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->n += (size_t)n;
 }
 

@@ -9,33 +9,53 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Behind the string that begins at @at. */
+static size_t behind_string(const char *s, size_t n, size_t at)
+{
+	const char *end = memchr(s + at + 1, '"', n - at - 1);
+
+	if (end && !memchr(s + at + 1, '\\', (size_t)(end - s) - at - 1))
+		return (size_t)(end - s) + 1;
+	for (at++; at < n && s[at] != '"'; at++)
+		at += s[at] == '\\';
+	return at < n ? at + 1 : n;
+}
+
+static bool ends_value(char c)
+{
+	return c == ',' || c == ']' || c == '}' || c == ':' || c == ' ' ||
+	       c == '\t' || c == '\r' || c == '\n';
+}
+
 size_t lens_json_behind(const char *s, size_t n, size_t at)
 {
 	unsigned depth = 0;
 
-	for (; at < n; at++) {
-		if (s[at] == '"') {
-			for (at++; at < n && s[at] != '"'; at++)
-				at += s[at] == '\\';
-		} else if (s[at] == '{' || s[at] == '[') {
+	while (at < n) {
+		const char c = s[at];
+
+		if (c == '"') {
+			at = behind_string(s, n, at);
+		} else if (c == '{' || c == '[') {
 			depth++;
+			at++;
 			continue;
-		} else if (s[at] == '}' || s[at] == ']') {
+		} else if (c == '}' || c == ']') {
 			if (!depth)
 				return at;
 			depth--;
-		} else if (!depth && strchr(", \t\r\n:", s[at])) {
-			return at;
+			at++;
+		} else if (depth) {
+			at++;
+			continue;
 		} else {
-			if (depth)
-				continue;
 			/* A number or a word: up to what ends it. */
-			while (at < n && !strchr(",]} \t\r\n:", s[at]))
+			while (at < n && !ends_value(s[at]))
 				at++;
 			return at;
 		}
 		if (!depth)
-			return at + 1;
+			return at;
 	}
 	return n;
 }
@@ -85,17 +105,32 @@ void lens_json_soften(char *s, size_t n)
 	}
 }
 
-/* A tree of the checked bytes [from, from + n). */
-static cJSON *tree(const char *from, size_t n)
+cJSON *lens_json_tree(struct lens_json_part part)
 {
-	lens_autofree char *copy = malloc(n + 1);
+	lens_autofree char *copy = malloc(part.n + 1);
 
 	if (!copy)
 		return NULL;
-	memcpy(copy, from, n);
-	copy[n] = 0;
-	lens_json_soften(copy, n);
-	return cJSON_ParseWithLength(copy, n + 1);
+	memcpy(copy, part.text, part.n);
+	copy[part.n] = 0;
+	lens_json_soften(copy, part.n);
+	return cJSON_ParseWithLength(copy, part.n + 1);
+}
+
+char *lens_json_string(struct lens_json_part part, struct lens_arena *arena)
+{
+	cJSON *tree;
+	char *s;
+
+	if (part.n < 2 || part.text[0] != '"')
+		return NULL;
+	if (!memchr(part.text, '\\', part.n))
+		return lens_arena_strndup(arena, part.text + 1, part.n - 2);
+	tree = lens_json_tree(part);
+	s = tree ? tree->valuestring : NULL;
+	s = s ? lens_arena_strndup(arena, s, strlen(s)) : NULL;
+	cJSON_Delete(tree);
+	return s;
 }
 
 int lens_json_parse(const char *text, size_t n, unsigned flags, cJSON **ret,
@@ -103,39 +138,37 @@ int lens_json_parse(const char *text, size_t n, unsigned flags, cJSON **ret,
 {
 	if (lens_json_check(text, n, flags, err) < 0)
 		return -err->code;
-	*ret = tree(text, n);
+	*ret = lens_json_tree((struct lens_json_part){ text, n });
 	return *ret ? 0 :
 		      lens_fail(err, ENOMEM, "no memory for %zu bytes of JSON",
 				n);
 }
 
-int lens_json_each(const char *text, size_t n, unsigned flags,
-		   int (*fn)(void *ctx, const char *name, const cJSON *value,
-			     struct lens_err *err),
-		   void *ctx, struct lens_err *err)
+int lens_json_members(struct lens_json_part object,
+		      int (*fn)(void *ctx, struct lens_json_part name,
+				struct lens_json_part value,
+				struct lens_err *err),
+		      void *ctx, struct lens_err *err)
 {
-	size_t at;
+	const char *text = object.text;
+	const size_t n = object.n;
+	size_t at = lens_json_skip(text, n, 0);
 
-	if (lens_json_check(text, n, flags, err) < 0)
-		return -err->code;
-	at = lens_json_skip(text, n, 0);
 	if (text[at] != '{')
 		return lens_fail(err, EBADMSG, "it is not a JSON object");
 	for (at = lens_json_skip(text, n, at + 1); text[at] != '}';
 	     at = lens_json_skip(text, n, at)) {
-		size_t end = lens_json_behind(text, n, at), begin;
-		cJSON *name = tree(text + at, end - at), *value;
+		const size_t name = at, behind = lens_json_behind(text, n, at);
+		size_t value, end;
 		int r;
 
-		begin = lens_json_skip(text, n,
-				       lens_json_skip(text, n, end) + 1);
-		end = lens_json_behind(text, n, begin);
-		value = tree(text + begin, end - begin);
-		r = name && value ?
-			    fn(ctx, name->valuestring, value, err) :
-			    lens_fail(err, ENOMEM, "no memory for JSON");
-		cJSON_Delete(name);
-		cJSON_Delete(value);
+		value = lens_json_skip(text, n,
+				       lens_json_skip(text, n, behind) + 1);
+		end = lens_json_behind(text, n, value);
+		r = fn(ctx,
+		       (struct lens_json_part){ text + name, behind - name },
+		       (struct lens_json_part){ text + value, end - value },
+		       err);
 		if (r < 0)
 			return r;
 		at = lens_json_skip(text, n, end);
@@ -143,6 +176,39 @@ int lens_json_each(const char *text, size_t n, unsigned flags,
 			at++;
 	}
 	return 0;
+}
+
+/* What lens_json_each() was asked for. */
+struct each {
+	int (*fn)(void *ctx, const char *name, const cJSON *value,
+		  struct lens_err *err);
+	void *ctx;
+};
+
+static int one_tree(void *ctx, struct lens_json_part name,
+		    struct lens_json_part value, struct lens_err *err)
+{
+	const struct each *e = ctx;
+	cJSON *n = lens_json_tree(name), *v = lens_json_tree(value);
+	int r = n && v ? e->fn(e->ctx, n->valuestring, v, err) :
+			 lens_fail(err, ENOMEM, "no memory for JSON");
+
+	cJSON_Delete(n);
+	cJSON_Delete(v);
+	return r;
+}
+
+int lens_json_each(const char *text, size_t n, unsigned flags,
+		   int (*fn)(void *ctx, const char *name, const cJSON *value,
+			     struct lens_err *err),
+		   void *ctx, struct lens_err *err)
+{
+	struct each e = { .fn = fn, .ctx = ctx };
+
+	if (lens_json_check(text, n, flags, err) < 0)
+		return -err->code;
+	return lens_json_members((struct lens_json_part){ text, n }, one_tree,
+				 &e, err);
 }
 
 /* Member @name (n bytes) of the object, or element of the array, at @at: its
@@ -247,6 +313,16 @@ static unsigned point(const unsigned char *s, unsigned *n)
 	return v;
 }
 
+/* How many characters of @s mean themselves. */
+static unsigned as_it_is(const unsigned char *s)
+{
+	unsigned n = 0;
+
+	while (s[n] >= ' ' && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 void lens_json_quote(struct lens_buf *b, const char *text, bool ascii)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
@@ -255,9 +331,16 @@ void lens_json_quote(struct lens_buf *b, const char *text, bool ascii)
 
 	lens_buf_add(b, "\"", 1);
 	for (; *s; s += n) {
-		unsigned v = point(s, &n);
-		const char *p = v < 0x80 ? strchr(plain, (int)v) : NULL;
+		const char *p;
+		unsigned v;
 
+		n = as_it_is(s);
+		if (n) {
+			lens_buf_add(b, s, n);
+			continue;
+		}
+		v = point(s, &n);
+		p = v < 0x80 ? strchr(plain, (int)v) : NULL;
 		if (p)
 			lens_buf_printf(b, "\\%c", letter[p - plain]);
 		else if (v < 0x20 || (ascii && v > 0x7e && v < 0x10000))

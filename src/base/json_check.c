@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define DEPTH 128 /* containers within one another, less one */
+#define FEW 8
 #define HASH_START 0xcbf29ce484222325u
 
 struct gate {
@@ -63,6 +65,12 @@ static int hex4(const struct gate *g, size_t at)
 		v = v << 4 | d;
 	}
 	return v;
+}
+
+/* A byte that stands for itself in a string, as nearly all do. */
+static bool is_simple(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
 static uint64_t mix(uint64_t h, unsigned c)
@@ -149,9 +157,12 @@ static int string(struct gate *g, uint64_t *h)
 {
 	*h = HASH_START;
 	for (g->at++;;) {
-		int c = peek(g);
 		unsigned n;
+		int c;
 
+		for (; g->at < g->n && is_simple(g->s[g->at]); g->at++)
+			*h = mix(*h, g->s[g->at]);
+		c = peek(g);
 		if (c < 0)
 			return bad(g, g->at, "the text ends in a string");
 		if (c < 0x20)
@@ -229,13 +240,10 @@ static int number(struct gate *g)
 	return g->whole ? check_whole(g, from) : 0;
 }
 
-static int compare(const void *a, const void *b)
+/* 0 is no name's. */
+static uint64_t named(uint64_t h)
 {
-	uint64_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x < y ? -1 : x > y;
+	return h ? h : 1;
 }
 
 /* Say which name of the object at @at hashes to @hash. */
@@ -249,7 +257,7 @@ static int name_twice(const struct gate *g, size_t at, uint64_t hash)
 	for (look.at = at + 1;;) {
 		skip(&look);
 		from = look.at;
-		if (string(&look, &h) < 0 || h == hash)
+		if (string(&look, &h) < 0 || named(h) == hash)
 			break;
 		skip(&look);
 		look.at++;
@@ -266,20 +274,59 @@ static int name_twice(const struct gate *g, size_t at, uint64_t hash)
 	return bad(&look, from, why);
 }
 
+/* Which of a few is there twice; 0: none is. */
+static uint64_t twice_of_few(const uint64_t *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (v[k] == v[i])
+				return v[i];
+	return 0;
+}
+
+/* Which of many, by way of @room slots.  No text may know beforehand which of
+ * its names meet there: it could make them all meet. */
+static uint64_t twice_of_many(const uint64_t *v, size_t n, uint64_t *slots,
+			      size_t room)
+{
+	uint64_t secret = (uintptr_t)slots;
+
+	(void)getentropy(&secret, sizeof(secret));
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t h = v[i] * (secret | 1);
+		size_t at = (size_t)(h >> 32 ^ h >> 8) & (room - 1);
+
+		while (slots[at] && slots[at] != v[i])
+			at = (at + 1) & (room - 1);
+		if (slots[at])
+			return v[i];
+		slots[at] = v[i];
+	}
+	return 0;
+}
+
 /* No name twice among those from @mark on, of the object at @at. */
 static int check_names(struct gate *g, size_t mark, size_t at)
 {
 	const size_t n = g->n_names - mark;
-	uint64_t *v;
+	lens_autofree uint64_t *slots = NULL;
+	size_t room = 64;
+	uint64_t twice;
 
 	if (n < 2)
 		return 0; /* perhaps there are no names at all, and no memory */
-	v = g->names + mark;
-	qsort(v, n, sizeof(*v), compare);
-	for (size_t i = 1; i < n; i++)
-		if (v[i] == v[i - 1])
-			return name_twice(g, at, v[i]);
-	return 0;
+	if (n <= FEW) {
+		twice = twice_of_few(g->names + mark, n);
+	} else {
+		while (room < 2 * n)
+			room *= 2;
+		slots = calloc(room, sizeof(*slots));
+		if (!slots)
+			return lens_fail(g->err, ENOMEM,
+					 "no memory for %zu names", n);
+		twice = twice_of_many(g->names + mark, n, slots, room);
+	}
+	return twice ? name_twice(g, at, twice) : 0;
 }
 
 static int add_name(struct gate *g, uint64_t h)
@@ -294,7 +341,7 @@ static int add_name(struct gate *g, uint64_t h)
 		g->names = v;
 		g->room = room;
 	}
-	g->names[g->n_names++] = h;
+	g->names[g->n_names++] = named(h);
 	return 0;
 }
 

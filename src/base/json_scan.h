@@ -25,8 +25,4 @@ size_t lens_json_behind(const char *s, size_t n, size_t at);
  * NaN and infinities become 0, numbers longer than its buffer are shortened. */
 void lens_json_soften(char *s, size_t n);
 
-/* Check the grammar and everything else lens/json.h says. */
-int lens_json_check(const char *s, size_t n, unsigned flags,
-		    struct lens_err *err);
-
 #endif

@@ -5,20 +5,32 @@
 #include "lens/base.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 struct lens_map_slot {
 	const char *key; /* NULL: free */
 	uint32_t hash, value;
 };
 
-/* FNV-1a, folded to 32 bits. */
-static uint32_t hash(const char *s)
+/* Eight bytes at a time: keys are long, and there are many.  @secret keeps
+ * those who name keys from making them all meet in one place. */
+static uint32_t hash(const char *s, uint64_t secret)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	const uint64_t odd = 0x9e3779b97f4a7c15u;
+	size_t n = strlen(s);
+	uint64_t h = n ^ secret, v;
 
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-	return (uint32_t)(h ^ h >> 32);
+	for (; n >= 8; n -= 8, s += 8) {
+		memcpy(&v, s, 8);
+		h = (h ^ v) * odd;
+		h ^= h >> 29;
+	}
+	v = 0;
+	memcpy(&v, s, n);
+	h = (h ^ v) * odd;
+	h ^= h >> 32;
+	h *= odd;
+	return (uint32_t)(h >> 32);
 }
 
 static struct lens_map_slot *slot_of(const struct lens_map *m, const char *key,
@@ -32,16 +44,17 @@ static struct lens_map_slot *slot_of(const struct lens_map *m, const char *key,
 	return &m->slots[i];
 }
 
-static int grow(struct lens_map *m)
+static int resize(struct lens_map *m, size_t room)
 {
 	struct lens_map old = *m;
-	size_t room = old.room ? old.room * 2 : 64;
 	struct lens_map_slot *slots = calloc(room, sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
 	m->slots = slots;
 	m->room = room;
+	if (!old.room && getentropy(&m->secret, sizeof(m->secret)) < 0)
+		m->secret = (uintptr_t)slots;
 	for (size_t i = 0; i < old.room; i++)
 		if (old.slots[i].key)
 			*slot_of(m, old.slots[i].key, old.slots[i].hash) =
@@ -50,13 +63,23 @@ static int grow(struct lens_map *m)
 	return 0;
 }
 
+int lens_map_reserve(struct lens_map *m, size_t n)
+{
+	size_t room = m->room ? m->room : 64;
+
+	while (room / 2 < n)
+		room *= 2;
+	return room == m->room ? 0 : resize(m, room);
+}
+
 int lens_map_add(struct lens_map *m, const char *key, uint32_t value)
 {
-	uint32_t h = hash(key);
 	struct lens_map_slot *s;
+	uint32_t h;
 
-	if (m->n * 2 >= m->room && grow(m) < 0)
+	if (m->n * 2 >= m->room && lens_map_reserve(m, m->n + 1) < 0)
 		return -ENOMEM;
+	h = hash(key, m->secret);
 	s = slot_of(m, key, h);
 	if (s->key)
 		return 0;
@@ -71,7 +94,7 @@ uint32_t lens_map_find(const struct lens_map *m, const char *key)
 
 	if (!m->n)
 		return LENS_NONE;
-	s = slot_of(m, key, hash(key));
+	s = slot_of(m, key, hash(key, m->secret));
 	return s->key ? s->value : LENS_NONE;
 }
 

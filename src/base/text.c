@@ -70,7 +70,14 @@ static int cmp_segments(const char *a, size_t na, const char *b, size_t nb)
 int lens_natural_cmp(const char *a, const char *b)
 {
 	const char *pa = a, *pb = b;
+	size_t same = 0, part = 0;
 
+	/* Parts that are the same byte for byte decide nothing. */
+	for (; a[same] && a[same] == b[same]; same++)
+		if (a[same] == '.')
+			part = same + 1;
+	pa += part;
+	pb += part;
 	for (;;) {
 		size_t na = strcspn(pa, "."), nb = strcspn(pb, ".");
 		int c = cmp_segments(pa, na, pb, nb);

@@ -108,15 +108,19 @@ static void pad(struct lens_buf *b, size_t begin, int width)
 
 static void put_dtype(struct listing *l, const char *name)
 {
+	const size_t begin = l->out.n + (l->colours && *name ? 5 : 0);
+
 	lens_buf_puts(&l->out, l->colours && *name ? "\033[36m" : "");
-	lens_buf_printf(&l->out, "%-8s", name);
+	lens_buf_puts(&l->out, name);
+	pad(&l->out, begin, 8);
 	lens_buf_puts(&l->out, l->colours && *name ? "\033[0m  " : "  ");
 }
 
 static void put_number(struct lens_buf *b, uint64_t n, int width)
 {
 	pad(b, b->n, width - digits(n));
-	lens_buf_printf(b, "%llu  ", (unsigned long long)n);
+	lens_buf_u64(b, n);
+	lens_buf_puts(b, "  ");
 }
 
 static void put_text(struct listing *l, size_t i)

@@ -47,9 +47,10 @@ void lens_cli_show(struct lens_buf *b, const char *name)
 void lens_cli_shape(struct lens_buf *b, const struct lens_tensor *t)
 {
 	lens_buf_puts(b, "[");
-	for (unsigned i = 0; i < t->rank; i++)
-		lens_buf_printf(b, "%s%llu", i ? "," : "",
-				(unsigned long long)t->shape[i]);
+	for (unsigned i = 0; i < t->rank; i++) {
+		lens_buf_puts(b, i ? "," : "");
+		lens_buf_u64(b, t->shape[i]);
+	}
 	lens_buf_puts(b, "]");
 }
 

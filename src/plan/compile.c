@@ -42,10 +42,6 @@ static int index_sources(struct lens_plan *p, struct lens_err *err)
 	for (size_t i = 0; i < n; i++) {
 		p->fates[i].t = lens_ckpt_at(p->ckpt, i);
 		p->fates[i].fate = LENS_FATE_PASSED;
-		if (lens_map_add(&p->sources, p->fates[i].t->name,
-				 (uint32_t)i) < 0)
-			return lens_fail(err, ENOMEM,
-					 "no memory for %zu tensors", n);
 	}
 	return 0;
 }
@@ -162,10 +158,19 @@ static bool has_owner(const struct lens_plan *p, const char *key)
 		const bool border = cut[n] == '_' || cut[n] == '.';
 
 		cut[n] = 0;
-		if (border && lens_map_find(&p->sources, cut) != LENS_NONE)
+		if (border && lens_ckpt_index(p->ckpt, cut) != LENS_NONE)
 			return true;
 	}
 	return false;
+}
+
+static int index_keys(const struct lens_items *items, struct lens_map *keys,
+		      struct lens_err *err)
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (lens_map_add(keys, items->v[i].key, (uint32_t)i) < 0)
+			return lens_fail(err, ENOMEM, "no memory for keys");
+	return 0;
 }
 
 /*
@@ -177,9 +182,6 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 {
 	LENS_CLEANUP(lens_map_fini) struct lens_map keys = { 0 };
 
-	for (size_t i = 0; p->recipe->n_codecs && i < items->n; i++)
-		if (lens_map_add(&keys, items->v[i].key, (uint32_t)i) < 0)
-			return lens_fail(err, ENOMEM, "no memory for keys");
 	for (size_t i = 0; p->in == LENS_HF && i < lens_ckpt_count(p->ckpt);
 	     i++) {
 		const struct lens_key_fate *f = &p->fates[i];
@@ -194,7 +196,8 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 		if (!codec || !codec->bind || has_owner(p, f->t->name))
 			continue;
 		v = as_stored(f->t);
-		if (lens_plan_rename(p, f->t->name, &v, &key, err) < 0)
+		if ((!keys.n && index_keys(items, &keys, err) < 0) ||
+		    lens_plan_rename(p, f->t->name, &v, &key, err) < 0)
 			return -err->code;
 		cut = lens_arena_strndup(&p->arena, key, strlen(key));
 		if (!cut)
@@ -333,7 +336,6 @@ void lens_plan_free(struct lens_plan *p)
 	free(p->ways);
 	cJSON_Delete(p->quant_json);
 	lens_map_fini(&p->by_key);
-	lens_map_fini(&p->sources);
 	lens_arena_fini(&p->arena);
 	free(p);
 }

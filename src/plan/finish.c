@@ -288,7 +288,7 @@ static void settle_fates(struct lens_plan *p)
 		uint32_t k;
 
 		if (f->fate == LENS_FATE_COMPANION) {
-			k = lens_map_find(&p->sources, f->into);
+			k = lens_ckpt_index(p->ckpt, f->into);
 			f->into = k == LENS_NONE ? NULL : p->fates[k].into;
 		}
 		if (f->fate != LENS_FATE_DROPPED && !f->into)
@@ -333,7 +333,11 @@ int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
 	     p->quantize ? lens_plan_quantize(p, items, opts, notes, err) :
 			   0) < 0)
 		return -err->code;
-	qsort(items->v, items->n, sizeof(*items->v), by_natural_key);
+	if (lens_sort(items->v, items->n, sizeof(*items->v), by_natural_key) <
+		    0 ||
+	    lens_map_reserve(&p->by_key, items->n) < 0)
+		return lens_fail(err, ENOMEM, "no memory for %zu tensors",
+				 items->n);
 	p->outs = calloc(items->n ? items->n : 1, sizeof(*p->outs));
 	p->ways = calloc(items->n ? items->n : 1, sizeof(*p->ways));
 	if (!p->outs || !p->ways)

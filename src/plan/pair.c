@@ -95,8 +95,7 @@ static struct lens_codec_site site_of(struct lens_plan *p)
 static int claim(struct lens_plan *p, const struct lens_stored *s,
 		 const struct lens_tensor *t, struct lens_err *err)
 {
-	struct lens_key_fate *f =
-		&p->fates[lens_map_find(&p->sources, t->name)];
+	struct lens_key_fate *f = &p->fates[lens_ckpt_index(p->ckpt, t->name)];
 
 	if (f->fate == LENS_FATE_DROPPED)
 		return lens_fail(err, EINVAL,

@@ -14,7 +14,7 @@
 static int add(const struct lens_plan *p, const struct lens_tensor *t,
 	       uint32_t mark, struct lens_sources *s)
 {
-	const uint32_t key = lens_map_find(&p->sources, t->name);
+	const uint32_t key = lens_ckpt_index(p->ckpt, t->name);
 
 	if (key == LENS_NONE || s->seen[key] == mark)
 		return 0;

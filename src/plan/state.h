@@ -90,8 +90,7 @@ struct lens_plan {
 	struct lens_way *ways;
 	struct lens_map by_key; /* outputs */
 	struct lens_key_fate
-		*fates;          /* in the order of the checkpoint's tensors */
-	struct lens_map sources; /* name to index of the checkpoint's tensors */
+		*fates; /* in the order of the checkpoint's tensors */
 	enum lens_scales quantize;
 	uint64_t block;
 	struct lens_maker *maker; /* NULL: nothing is quantized by it */

@@ -255,6 +255,35 @@ static int read_header(struct lens_shard *s, bool of_save, struct lens_err *err)
 	return r;
 }
 
+/* An entry of a shard and its name, to be sorted. */
+struct named {
+	const char *name;
+	uint32_t entry;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+
+	return lens_natural_cmp(x->name, y->name);
+}
+
+/* On each thread its own shards: that leaves little to do for all of them. */
+static int order_names(struct lens_shard *s, struct lens_err *err)
+{
+	lens_autofree struct named *v = calloc(s->n + 1, sizeof(*v));
+
+	s->order = lens_arena_alloc(&s->arena, (s->n + 1) * sizeof(*s->order));
+	for (size_t i = 0; v && i < s->n; i++)
+		v[i] = (struct named){ s->entries[i].name, (uint32_t)i };
+	if (!v || !s->order || lens_sort(v, s->n, sizeof(*v), by_name) < 0)
+		return lens_fail(err, ENOMEM, "no memory for %zu tensors",
+				 s->n);
+	for (size_t i = 0; i < s->n; i++)
+		s->order[i] = v[i].entry;
+	return 0;
+}
+
 static int open_shard(void *ctx, size_t i, struct lens_err *err)
 {
 	struct lens_ckpt *ck = ctx;
@@ -266,7 +295,8 @@ static int open_shard(void *ctx, size_t i, struct lens_err *err)
 	if (fd < 0)
 		return fd;
 	lens_file_set(&s->file, fd, &st);
-	if (read_header(s, ck->is_save, err) < 0)
+	if (read_header(s, ck->is_save, err) < 0 ||
+	    (!ck->is_save && order_names(s, err) < 0))
 		return lens_wrap(err, "'%s'", LENS_SHOW(s->file.name));
 	return 0;
 }
@@ -296,10 +326,38 @@ static int add_tensor(struct lens_ckpt *ck, size_t i,
 	return 0;
 }
 
-/* Take the tensors that the index wants of each shard. */
+/* Take the tensors that the index wants of shard @i, in the order of their
+ * names; each is marked in @found.  @extra: one that it does not want. */
+static int take_shard(struct opening *o, size_t i, bool *found, size_t *extras,
+		      const char **extra, struct lens_err *err)
+{
+	const struct lens_shard *s = &o->ck->shards[i];
+
+	for (size_t k = 0; k < s->n; k++) {
+		const struct lens_entry *e = &s->entries[s->order[k]];
+		uint32_t at = 0;
+
+		if (o->index.n) {
+			at = lens_map_find(&o->index.keys, e->name);
+			if (at == LENS_NONE) {
+				if (!(*extras)++)
+					*extra = e->name;
+				continue;
+			}
+			if (o->index.file[at] != i)
+				continue;
+			found[at] = true;
+		}
+		if (add_tensor(o->ck, i, e, err) < 0)
+			return -err->code;
+	}
+	return 0;
+}
+
 static int gather(struct opening *o, struct lens_notes *notes,
 		  struct lens_err *err)
 {
+	lens_autofree bool *found = calloc(o->index.n + 1, sizeof(*found));
 	struct lens_ckpt *ck = o->ck;
 	const char *extra = NULL;
 	size_t total = 0, extras = 0;
@@ -307,22 +365,20 @@ static int gather(struct opening *o, struct lens_notes *notes,
 	for (size_t i = 0; i < ck->n_shards; i++)
 		total += ck->shards[i].n;
 	ck->tensors = calloc(total ? total : 1, sizeof(*ck->tensors));
-	if (!ck->tensors)
+	if (!ck->tensors || !found)
 		return lens_fail(err, ENOMEM, "no memory for %zu tensors",
 				 total);
 	for (size_t i = 0; i < ck->n_shards; i++)
-		for (size_t k = 0; k < ck->shards[i].n; k++) {
-			const struct lens_entry *e = &ck->shards[i].entries[k];
-			uint32_t file =
-				o->index.n ?
-					lens_map_find(&o->index.keys, e->name) :
-					(uint32_t)i;
-
-			if (file == LENS_NONE && !extras++)
-				extra = e->name;
-			if (file == i && add_tensor(ck, i, e, err) < 0)
-				return -err->code;
-		}
+		if (take_shard(o, i, found, &extras, &extra, err) < 0)
+			return -err->code;
+	for (size_t i = 0; i < o->index.n; i++)
+		if (!found[i])
+			return lens_fail(
+				err, EINVAL,
+				"tensor '%s' is not in '%s', where " INDEX
+				" says it is",
+				LENS_SHOW(o->index.key[i]),
+				LENS_SHOW(o->index.files[o->index.file[i]]));
 	if (extras)
 		lens_note(notes,
 			  "%zu tensor%s in a shard and not in " INDEX
@@ -339,28 +395,19 @@ static int by_natural_name(const void *a, const void *b)
 	return lens_natural_cmp(x->name, y->name);
 }
 
-static int sort_tensors(struct opening *o, struct lens_err *err)
+static int sort_tensors(struct lens_ckpt *ck, struct lens_err *err)
 {
-	struct lens_ckpt *ck = o->ck;
+	int r = lens_sort(ck->tensors, ck->n, sizeof(*ck->tensors),
+			  by_natural_name);
 
-	if (ck->n)
-		qsort(ck->tensors, ck->n, sizeof(*ck->tensors),
-		      by_natural_name);
-	for (size_t i = 0; i < ck->n; i++)
-		if (lens_map_add(&ck->by_name, ck->tensors[i].name,
-				 (uint32_t)i) < 0)
-			return lens_fail(err, ENOMEM,
-					 "no memory for %zu tensors", ck->n);
-	for (size_t i = 0; i < o->index.n; i++)
-		if (lens_map_find(&ck->by_name, o->index.key[i]) == LENS_NONE)
-			return lens_fail(
-				err, EINVAL,
-				"tensor '%s' is not in '%s', where " INDEX
-				" says it is",
-				LENS_SHOW(o->index.key[i]),
-				LENS_SHOW(o->index.files[lens_map_find(
-					&o->index.keys, o->index.key[i])]));
-	return 0;
+	if (r == 0)
+		r = lens_map_reserve(&ck->by_name, ck->n);
+	for (size_t i = 0; r >= 0 && i < ck->n; i++)
+		r = lens_map_add(&ck->by_name, ck->tensors[i].name,
+				 (uint32_t)i);
+	return r < 0 ? lens_fail(err, ENOMEM, "no memory for %zu tensors",
+				 ck->n) :
+		       0;
 }
 
 static int read_config(struct lens_ckpt *ck, struct lens_err *err)
@@ -408,7 +455,7 @@ static int open_all(struct opening *o, const struct lens_ckpt_opts *opts,
 	    lens_parallel(ck->n_shards, 0, open_shard, ck, err) < 0 ||
 	    (ck->is_save ? lens_save_gather(ck, err) : gather(o, notes, err)) <
 		    0 ||
-	    sort_tensors(o, err) < 0 ||
+	    sort_tensors(ck, err) < 0 ||
 	    lens_ckpt_find_extras(ck, notes, err) < 0)
 		return lens_wrap(err, "'%s'", LENS_SHOW(ck->path));
 	find_newest(ck);
@@ -478,10 +525,15 @@ const struct lens_tensor *lens_ckpt_at(const struct lens_ckpt *ck, size_t i)
 	return &ck->tensors[i];
 }
 
+uint32_t lens_ckpt_index(const struct lens_ckpt *ck, const char *name)
+{
+	return lens_map_find(&ck->by_name, name);
+}
+
 const struct lens_tensor *lens_ckpt_find(const struct lens_ckpt *ck,
 					 const char *name)
 {
-	uint32_t i = lens_map_find(&ck->by_name, name);
+	uint32_t i = lens_ckpt_index(ck, name);
 
 	return i == LENS_NONE ? NULL : &ck->tensors[i];
 }

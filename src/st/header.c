@@ -65,13 +65,28 @@ static int entry_size(const struct lens_entry *e, uint64_t *ret,
 	return 0;
 }
 
+static int check_size(const struct lens_entry *e, struct lens_err *err)
+{
+	uint64_t size = 0;
+
+	if (entry_size(e, &size, err) < 0)
+		return -err->code;
+	if (e->end < e->begin || e->end - e->begin != size)
+		return lens_fail(err, EBADMSG,
+				 "its shape needs %llu bytes, but its "
+				 "data_offsets are [%llu, %llu)",
+				 (unsigned long long)size,
+				 (unsigned long long)e->begin,
+				 (unsigned long long)e->end);
+	return 0;
+}
+
 static int parse_fields(const cJSON *item, struct lens_arena *arena,
 			struct lens_entry *e, struct lens_err *err)
 {
 	const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
 	const cJSON *offsets =
 		cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
-	uint64_t size = 0;
 
 	if (!cJSON_IsObject(item))
 		return lens_fail(err, EBADMSG, "its entry is no object");
@@ -90,68 +105,215 @@ static int parse_fields(const cJSON *item, struct lens_arena *arena,
 	    lens_json_u64(offsets->child->next, &e->end) < 0)
 		return lens_fail(err, EBADMSG,
 				 "its data_offsets are not two sizes");
-	if (entry_size(e, &size, err) < 0)
-		return -err->code;
-	if (e->end < e->begin || e->end - e->begin != size)
-		return lens_fail(err, EBADMSG,
-				 "its shape needs %llu bytes, but its "
-				 "data_offsets are [%llu, %llu)",
-				 (unsigned long long)size,
-				 (unsigned long long)e->begin,
-				 (unsigned long long)e->end);
-	return 0;
+	return check_size(e, err);
 }
 
-static int parse_metadata(struct reading *r, const cJSON *item,
+/* --- an entry as all writers spell it, without a tree of it --- */
+
+/* The checked text of an entry, while it is walked. */
+struct entry_text {
+	const char *at, *end;
+	struct lens_arena *arena;
+};
+
+static void skip(struct entry_text *x)
+{
+	while (x->at < x->end && (*x->at == ' ' || *x->at == '\t' ||
+				  *x->at == '\n' || *x->at == '\r'))
+		x->at++;
+}
+
+/* @c, if it is next; white space before it does not count. */
+static bool take(struct entry_text *x, char c)
+{
+	skip(x);
+	if (x->at == x->end || *x->at != c)
+		return false;
+	x->at++;
+	return true;
+}
+
+/* A size of digits alone; the gate saw that it is one. */
+static bool take_size(struct entry_text *x, uint64_t *ret)
+{
+	const char *from;
+
+	skip(x);
+	from = x->at;
+	for (*ret = 0; x->at < x->end && *x->at >= '0' && *x->at <= '9';
+	     x->at++)
+		*ret = *ret * 10 + (uint64_t)(*x->at - '0');
+	return x->at > from;
+}
+
+/* Up to @most sizes in brackets. */
+static bool take_sizes(struct entry_text *x, uint64_t *v, unsigned most,
+		       unsigned *n)
+{
+	*n = 0;
+	if (!take(x, '['))
+		return false;
+	if (take(x, ']'))
+		return true;
+	do
+		if (*n == most || !take_size(x, &v[(*n)++]))
+			return false;
+	while (take(x, ','));
+	return take(x, ']');
+}
+
+/* A string without escapes; @s has room for @most bytes and a NUL. */
+static bool take_word(struct entry_text *x, char *s, size_t most)
+{
+	size_t n = 0;
+
+	if (!take(x, '"'))
+		return false;
+	for (; n < most && x->at < x->end && *x->at != '"'; x->at++) {
+		if (*x->at == '\\')
+			return false;
+		s[n++] = *x->at;
+	}
+	s[n] = 0;
+	return x->at < x->end && *x->at++ == '"';
+}
+
+static bool take_dtype(struct entry_text *x, struct lens_entry *e)
+{
+	char name[16];
+
+	if (!take_word(x, name, sizeof(name) - 1))
+		return false;
+	e->dtype = lens_dtype_find(name);
+	return e->dtype != LENS_DTYPE_INVALID;
+}
+
+static bool take_shape(struct entry_text *x, struct lens_entry *e)
+{
+	uint64_t v[LENS_MAX_RANK], *dims;
+
+	if (!take_sizes(x, v, LENS_MAX_RANK, &e->rank))
+		return false;
+	dims = lens_arena_alloc(x->arena, (e->rank + 1) * sizeof(*dims));
+	if (!dims)
+		return false;
+	memcpy(dims, v, e->rank * sizeof(*dims));
+	e->shape = dims;
+	return true;
+}
+
+static bool take_offsets(struct entry_text *x, struct lens_entry *e)
+{
+	uint64_t v[2];
+	unsigned n;
+
+	if (!take_sizes(x, v, 2, &n) || n != 2)
+		return false;
+	e->begin = v[0];
+	e->end = v[1];
+	return true;
+}
+
+/* The three members that there are, in any order; false: there is something
+ * else about it, which parse_fields() shall judge. */
+static bool take_fields(struct entry_text *x, struct lens_entry *e)
+{
+	bool dtype = false, shape = false, offsets = false;
+	char name[16];
+
+	if (!take(x, '{'))
+		return false;
+	do {
+		if (!take_word(x, name, sizeof(name) - 1) || !take(x, ':'))
+			return false;
+		if (strcmp(name, "dtype") == 0)
+			dtype = take_dtype(x, e);
+		else if (strcmp(name, "shape") == 0)
+			shape = take_shape(x, e);
+		else if (strcmp(name, "data_offsets") == 0)
+			offsets = take_offsets(x, e);
+		else
+			return false;
+	} while (take(x, ','));
+	return take(x, '}') && dtype && shape && offsets;
+}
+
+static int parse_entry(struct lens_json_part text, struct lens_arena *arena,
+		       struct lens_entry *e, struct lens_err *err)
+{
+	struct entry_text x = { text.text, text.text + text.n, arena };
+	cJSON *tree;
+	int r;
+
+	if (take_fields(&x, e))
+		return check_size(e, err);
+	*e = (struct lens_entry){ 0 };
+	tree = lens_json_tree(text);
+	r = tree ? parse_fields(tree, arena, e, err) :
+		   lens_fail(err, ENOMEM, "no memory for JSON");
+	cJSON_Delete(tree);
+	return r;
+}
+
+static int parse_metadata(struct reading *r, struct lens_json_part text,
 			  struct lens_err *err)
 {
-	const cJSON *e;
+	cJSON *item = lens_json_tree(text), *e;
+	int n = 0;
 
-	if (cJSON_IsNull(item))
-		return 0;
-	if (!cJSON_IsObject(item))
-		return lens_fail(err, EBADMSG, "__metadata__ is no object");
+	if (!item)
+		return lens_fail(err, ENOMEM, "no memory for metadata");
+	if (!cJSON_IsNull(item) && !cJSON_IsObject(item))
+		n = lens_fail(err, EBADMSG, "__metadata__ is no object");
 	cJSON_ArrayForEach (e, item)
-		if (!cJSON_IsString(e))
-			return lens_fail(err, EBADMSG,
-					 "__metadata__: '%s' is no string",
-					 LENS_SHOW(e->string));
-	r->metadata = cJSON_Duplicate(item, true);
-	return r->metadata ? 0 :
-			     lens_fail(err, ENOMEM, "no memory for metadata");
+		if (n == 0 && !cJSON_IsString(e))
+			n = lens_fail(err, EBADMSG,
+				      "__metadata__: '%s' is no string",
+				      LENS_SHOW(e->string));
+	if (n == 0 && cJSON_IsObject(item))
+		r->metadata = lens_steal(&item);
+	cJSON_Delete(item);
+	return n;
 }
 
-static int one_entry(void *ctx, const char *name, const cJSON *item,
+static int add_entry(struct reading *r, const struct lens_entry *e,
 		     struct lens_err *err)
 {
-	struct reading *r = ctx;
-	const size_t n = strlen(name);
-	struct lens_entry e = { 0 };
-
-	if (strcmp(name, "__metadata__") == 0)
-		return parse_metadata(r, item, err);
-	if (!n || n > LONGEST_NAME)
-		return lens_fail(err, EBADMSG, "tensor '%s': %s",
-				 LENS_SHOW(name),
-				 n ? "its name is longer than 4096 bytes" :
-				     "it has no name");
-	if (parse_fields(item, r->arena, &e, err) < 0)
-		return lens_wrap(err, "tensor '%s'", LENS_SHOW(name));
-	e.name = lens_arena_strndup(r->arena, name, n);
 	if (r->n == r->room) {
 		size_t room = r->room ? r->room * 2 : 64;
 		struct lens_entry *v = realloc(r->v, room * sizeof(*v));
 
-		if (!v || !e.name)
+		if (!v)
 			return lens_fail(err, ENOMEM,
 					 "no memory for %zu tensors", room);
 		r->v = v;
 		r->room = room;
 	}
-	if (!e.name)
-		return lens_fail(err, ENOMEM, "no memory for a name");
-	r->v[r->n++] = e;
+	r->v[r->n++] = *e;
 	return 0;
+}
+
+static int one_entry(void *ctx, struct lens_json_part part,
+		     struct lens_json_part value, struct lens_err *err)
+{
+	struct reading *r = ctx;
+	struct lens_entry e = { 0 };
+	const char *name = lens_json_string(part, r->arena);
+	const size_t n = name ? strlen(name) : 0;
+
+	if (!name)
+		return lens_fail(err, ENOMEM, "no memory for a name");
+	if (strcmp(name, "__metadata__") == 0)
+		return parse_metadata(r, value, err);
+	if (!n || n > LONGEST_NAME)
+		return lens_fail(err, EBADMSG, "tensor '%s': %s",
+				 LENS_SHOW(name),
+				 n ? "its name is longer than 4096 bytes" :
+				     "it has no name");
+	if (parse_entry(value, r->arena, &e, err) < 0)
+		return lens_wrap(err, "tensor '%s'", LENS_SHOW(name));
+	e.name = name;
+	return add_entry(r, &e, err);
 }
 
 static int by_place(const void *a, const void *b)
@@ -171,8 +333,9 @@ static int check_places(struct reading *r, uint64_t data_size,
 {
 	uint64_t end = 0;
 
-	if (r->n)
-		qsort(r->v, r->n, sizeof(*r->v), by_place);
+	if (lens_sort(r->v, r->n, sizeof(*r->v), by_place) < 0)
+		return lens_fail(err, ENOMEM, "no memory for %zu tensors",
+				 r->n);
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->v[i].begin != end)
 			return lens_fail(err, EBADMSG,
@@ -199,8 +362,10 @@ int lens_header_parse(const char *text, size_t n, uint64_t data_size,
 	struct reading r = { .arena = arena };
 	int s;
 
-	if (lens_json_each(text, n, LENS_JSON_WHOLE | LENS_JSON_DUP_DEEP,
-			   one_entry, &r, err) < 0 ||
+	if (lens_json_check(text, n, LENS_JSON_WHOLE | LENS_JSON_DUP_DEEP,
+			    err) < 0 ||
+	    lens_json_members((struct lens_json_part){ text, n }, one_entry, &r,
+			      err) < 0 ||
 	    check_places(&r, data_size, err) < 0) {
 		free(r.v);
 		cJSON_Delete(r.metadata);

@@ -27,14 +27,18 @@ static void put_entry(struct lens_buf *b, const struct lens_tensor *t,
 {
 	lens_buf_puts(b, ",");
 	lens_json_quote(b, t->name, false);
-	lens_buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[",
-			lens_dtype_name(t->dtype));
-	for (unsigned d = 0; d < t->rank; d++)
-		lens_buf_printf(b, d ? ",%llu" : "%llu",
-				(unsigned long long)t->shape[d]);
-	lens_buf_printf(b, "],\"data_offsets\":[%llu,%llu]}",
-			(unsigned long long)begin,
-			(unsigned long long)(begin + t->size));
+	lens_buf_puts(b, ":{\"dtype\":\"");
+	lens_buf_puts(b, lens_dtype_name(t->dtype));
+	lens_buf_puts(b, "\",\"shape\":[");
+	for (unsigned d = 0; d < t->rank; d++) {
+		lens_buf_puts(b, d ? "," : "");
+		lens_buf_u64(b, t->shape[d]);
+	}
+	lens_buf_puts(b, "],\"data_offsets\":[");
+	lens_buf_u64(b, begin);
+	lens_buf_puts(b, ",");
+	lens_buf_u64(b, begin + t->size);
+	lens_buf_puts(b, "]}");
 }
 
 int lens_header_write(const struct lens_tensor *const t[], size_t n,

@@ -15,7 +15,8 @@ struct lens_shard {
 	struct lens_arena arena;
 	struct lens_entry *entries;
 	size_t n;
-	uint64_t data;            /* offset of its data */
+	uint32_t *order; /* of entries by their names; NULL in a save */
+	uint64_t data;   /* offset of its data */
 	const uint64_t **origins; /* of a save: where each entry's box begins */
 };
 
@@ -59,8 +60,9 @@ struct lens_ckpt {
  * touched. */
 struct lens_index {
 	struct lens_arena arena;
-	struct lens_map keys; /* key to number of its file */
+	struct lens_map keys; /* key to its place in the two below */
 	const char **key;     /* in the order of the text */
+	uint32_t *file;       /* of each */
 	size_t n;
 	struct lens_map file_names;
 	const char **files;

@@ -177,7 +177,8 @@ static void write_index(struct lens_layout *l, const struct lens_plan *plan)
 		for (size_t k = 0; k < l->files[f].n; k++) {
 			uint32_t i = l->files[f].order[k];
 
-			lens_buf_printf(b, "%s\n    ", before);
+			lens_buf_puts(b, before);
+			lens_buf_puts(b, "\n    ");
 			lens_json_quote(b, lens_plan_at(plan, i)->t.name, true);
 			lens_buf_puts(b, ": ");
 			lens_json_quote(b, l->files[f].name, true);
@@ -263,6 +264,19 @@ static int write_header(struct lens_layout *l, struct lens_weight *w,
 	return 0;
 }
 
+/* Headers, made side by side. */
+struct headers {
+	struct lens_layout *l;
+	const struct lens_tensor *const *t;
+};
+
+static int one_header(void *ctx, size_t f, struct lens_err *err)
+{
+	const struct headers *h = ctx;
+
+	return write_header(h->l, &h->l->files[f], h->t, err);
+}
+
 static int fill(struct lens_layout *l, const struct lens_plan *plan,
 		uint64_t shard_size, struct lens_err *err)
 {
@@ -271,6 +285,7 @@ static int fill(struct lens_layout *l, const struct lens_plan *plan,
 	lens_autofree uint64_t *sizes = calloc(n + 1, sizeof(*sizes));
 	lens_autofree uint32_t *file = calloc(n + 1, sizeof(*file));
 	lens_autofree uint32_t *number = NULL;
+	struct headers headers = { l, t };
 
 	l->order = calloc(n + 1, sizeof(*l->order));
 	l->begin = calloc(n + 1, sizeof(*l->begin));
@@ -306,9 +321,8 @@ static int fill(struct lens_layout *l, const struct lens_plan *plan,
 		return -err->code;
 	if (l->like ? !copy_index(l, n) : l->n_files > 1 || l->mapped)
 		write_index(l, plan);
-	for (size_t f = 0; f < l->n_files; f++)
-		if (write_header(l, &l->files[f], t, err) < 0)
-			return -err->code;
+	if (lens_parallel(l->n_files, 0, one_header, &headers, err) < 0)
+		return -err->code;
 	if (l->index.failed)
 		return lens_fail(err, ENOMEM, "no memory for the index");
 	return 0;

@@ -25,8 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	used = calloc(x.n_files, sizeof(*used));
 	FUZZ_CHECK(used);
 	for (size_t i = 0; i < x.n; i++) {
-		uint32_t file = lens_map_find(&x.keys, x.key[i]);
+		const uint32_t file = x.file[i];
 
+		FUZZ_CHECK(lens_map_find(&x.keys, x.key[i]) == i);
 		FUZZ_CHECK(file < x.n_files);
 		used[file] = true;
 	}

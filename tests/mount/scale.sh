@@ -21,7 +21,7 @@ for to in --recipe=identity --to=hf; do
 	[ "$(timeout 20 wc -l <"$mnt/.lens/plan")" = 100000 ] || fail "$to: .lens/plan has other lines"
 	peak=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$server/status")
 	echo "$to: mounted in $took ms, of which it was busy for $busy, $peak MiB at most"
-	# 1.0 to 1.3 s on a quiet machine; a core shared with others is slower, though.
+	# 0.5 to 0.6 s on a quiet machine; a core shared with others is slower, though.
 	sanitized || [ "$busy" -lt 3000 ] || fail "$to: mounting took it $busy ms"
 	sanitized || [ "$peak" -lt 400 ] || fail "$to: took $peak MiB"
 	umount "$mnt" || fail "umount"

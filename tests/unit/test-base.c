@@ -287,6 +287,55 @@ START_TEST(map_of_many_keys)
 }
 END_TEST
 
+/* Keys of runs: @i of a pattern that is in order, in pieces, or in none. */
+static const struct {
+	size_t n, run; /* so many in order, again and again; 0: in no order */
+} orders[] = {
+	{ 0, 1 },     { 1, 1 },    { 2, 1 },      { 1000, 1000 }, { 1000, 1 },
+	{ 1000, 10 }, { 999, 77 }, { 1000, 999 }, { 5000, 0 },    { 3, 0 },
+};
+
+struct sorted {
+	uint32_t key, number;
+	char more[17];
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct sorted *x = a, *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+START_TEST(runs_are_merged)
+{
+	const size_t n = orders[_i].n, run = orders[_i].run;
+	struct sorted *v = calloc(n + 1, sizeof(*v));
+	uint32_t seed = 5;
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		seed = seed * 1664525 + 1013904223;
+		v[i].key = run ? (uint32_t)(i % run / 2) : seed >> 26;
+		v[i].number = (uint32_t)i;
+		memset(v[i].more, (int)(i % 251), sizeof(v[i].more));
+	}
+	ck_assert_int_eq(lens_sort(n ? v : NULL, n, sizeof(*v), by_key), 0);
+	for (size_t i = 0; i < n; i++) {
+		sum += v[i].number;
+		ck_assert_int_eq((unsigned char)v[i].more[16],
+				 v[i].number % 251);
+		if (!i)
+			continue;
+		ck_assert_uint_le(v[i - 1].key, v[i].key);
+		if (v[i - 1].key == v[i].key)
+			ck_assert_uint_lt(v[i - 1].number, v[i].number);
+	}
+	ck_assert_uint_eq(sum, n ? n * (n - 1) / 2 : 0);
+	free(v);
+}
+END_TEST
+
 START_TEST(text_grows)
 {
 	struct lens_buf b = { 0 };
@@ -300,6 +349,25 @@ START_TEST(text_grows)
 	ck_assert_uint_eq(strlen(b.data), 4000);
 	for (int i = 0; i < 1000; i++)
 		ck_assert_int_eq(atoi(b.data + 4 * i), i);
+	for (size_t n = 0; n < 400; n++) {
+		b.n = 0;
+		lens_buf_printf(&b, "%*s|", (int)n, "x");
+		ck_assert_uint_eq(b.n, (n ? n : 1) + 1);
+		ck_assert_uint_eq(strlen(b.data), b.n);
+	}
+	b.n = 0;
+	for (uint64_t v = 0; v < UINT64_MAX / 7; v = v * 7 + 3) {
+		char want[24];
+
+		lens_buf_u64(&b, v);
+		(void)snprintf(want, sizeof(want), "%llu",
+			       (unsigned long long)v);
+		ck_assert_str_eq(b.data, want);
+		b.n = 0;
+	}
+	lens_buf_u64(&b, UINT64_MAX);
+	ck_assert_str_eq(b.data, "18446744073709551615");
+	b.n = 4000;
 	lens_buf_add(&b, "a", SIZE_MAX - 100);
 	ck_assert(b.failed);
 	lens_buf_puts(&b, "more");
@@ -394,6 +462,7 @@ int main(void)
 	LOOP(tc, sizes_are_formatted, formats);
 	tcase_add_test(tc, arena_pieces_are_apart);
 	tcase_add_test(tc, map_of_many_keys);
+	LOOP(tc, runs_are_merged, orders);
 	tcase_add_test(tc, text_grows);
 	/* Hundreds of threads are slow under valgrind. */
 	tcase_add_loop_test(tc, work_is_done_once, 0, few ? 3 : 5);
