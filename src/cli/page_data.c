@@ -2,7 +2,7 @@
 /*
  * page_data.c - what plan --html shows, as JSON that is small for 100,000
  * tensors: columns of numbers, and tables of what is there many times.  A key
- * is what it shares with the one before, and the rest.
+ * is what it shares with the one before, a part, and a word for the rest.
  */
 #include "cli/cli.h"
 #include "cli/page.h"
@@ -20,7 +20,8 @@ struct words {
 
 enum column {
 	SAME,
-	REST,
+	PART,
+	REST, /* a word */
 	FORM,
 	FILE_,
 	OFFSET,
@@ -33,10 +34,10 @@ enum column {
 	COLUMNS,
 };
 static const char *const names[COLUMNS] = {
-	[SAME] = "same",       [REST] = "rest",     [FORM] = "form",
-	[FILE_] = "file",      [OFFSET] = "offset", [OPS] = "ops",
-	[CODEC] = "codec",     [RULE] = "rule",     [FATE] = "fate",
-	[SOURCES] = "sources", [INTO] = "into",
+	[SAME] = "same", [PART] = "part",       [REST] = "rest",
+	[FORM] = "form", [FILE_] = "file",      [OFFSET] = "offset",
+	[OPS] = "ops",   [CODEC] = "codec",     [RULE] = "rule",
+	[FATE] = "fate", [SOURCES] = "sources", [INTO] = "into",
 };
 
 /* The tensors of one side. */
@@ -81,25 +82,31 @@ static void word(struct data *d, struct words *w, const char *text,
 }
 
 /* What is shared is ASCII: a script counts other characters differently. */
-static void key(struct side *s, const char *name)
+static void key(struct data *d, struct side *s, const char *name)
 {
-	struct lens_buf *rest = &s->column[REST];
-	size_t same = 0;
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf part = { 0 };
+	struct lens_buf *parts = &s->column[PART];
+	size_t same = 0, n;
 
 	while (s->last && name[same] && name[same] == s->last[same] &&
 	       !(name[same] & 0x80))
 		same++;
 	s->last = name;
 	number(&s->column[SAME], same);
-	lens_buf_puts(rest, rest->n ? "," : "");
-	lens_json_quote(rest, name + same, true);
+	name += same;
+	n = strcspn(name, ".");
+	lens_buf_add(&part, name, n);
+	d->failed |= part.failed;
+	lens_buf_puts(parts, parts->n ? "," : "");
+	lens_json_quote(parts, part.data ? part.data : "", true);
+	word(d, &d->words, name + n, NULL, &s->column[REST]);
 }
 
 static void tensor(struct data *d, struct side *s, const struct lens_tensor *t)
 {
 	LENS_CLEANUP(lens_buf_fini) struct lens_buf form = { 0 };
 
-	key(s, t->name);
+	key(d, s, t->name);
 	lens_buf_printf(&form, "[\"%s\",", lens_dtype_name(t->dtype));
 	lens_cli_shape(&form, t);
 	lens_buf_printf(&form, ",%llu]", (unsigned long long)t->size);

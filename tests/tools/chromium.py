@@ -107,6 +107,14 @@ class Chromium:
             raise RuntimeError(f"{expression}: {r['exceptionDetails']}")
         return r["result"].get("value")
 
+    def until(self, expression, seconds=20):
+        """Wait until @expression is true."""
+        end = time.monotonic() + seconds
+        while not self.js(f"Boolean({expression})"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"never {expression}")
+            time.sleep(0.05)
+
     def look(self, width, height, dark=False, touch=False):
         """As a screen of that size, light or dark."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)

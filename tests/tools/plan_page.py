@@ -49,8 +49,8 @@ def facts(data):
 
     def keys(side):
         out, last = [], ""
-        for same, rest in zip(side["same"], side["rest"], strict=True):
-            last = last[:same] + rest
+        for same, part, rest in zip(side["same"], side["part"], side["rest"], strict=True):
+            last = last[:same] + part + raw["words"][rest]
             out.append(last)
         return out
 

@@ -55,10 +55,10 @@ function share(part, whole) {
 	return percent && percent < 0.1 ? "< 0.1 %" : `${percent.toFixed(1)} %`;
 }
 
-/* Each key: what it shares with the one before, and the rest. */
-function unfold(same, rest) {
+/* Each key: what it shares with the one before, a part, and a word for the rest. */
+function unfold({ same, part, rest }, words) {
 	let last = "";
-	return rest.map((text, i) => (last = last.slice(0, same[i]) + text));
+	return part.map((text, i) => (last = last.slice(0, same[i]) + text + words[rest[i]]));
 }
 
 class Form {
@@ -74,7 +74,7 @@ class Form {
 class Side {
 	constructor(name, raw, columns, files) {
 		this.name = name;
-		this.keys = unfold(columns.same, columns.rest);
+		this.keys = unfold(columns, raw.words);
 		this.n = this.keys.length;
 		this.columns = columns;
 		this.files = files;

@@ -85,7 +85,7 @@ class TreeMap {
 		e.trail = [node];
 		put(e, x + 1, y + 1, w - 2, height - 2);
 		if (w > 34 && height > 18)
-			e.append(h("span", { class: "label" }, show(node.label)),
+			e.append(h("span", { class: "label" }, show(node.label) || "\"\""),
 			         w > 120 || height > 40 ? h("span", { class: "size" }, size(node.bytes)) : "");
 		if (group)
 			this.fill(e, [node], [], 3, 22, w - 8, height - 27);
@@ -118,7 +118,7 @@ class TreeMap {
 		this.marks++;
 		put(m, x + 0.5, y + 0.5, w - 1, height - 1);
 		if (labelled)
-			m.append(h("span", { class: "label" }, show(node.label)));
+			m.append(h("span", { class: "label" }, show(node.label) || "\"\""));
 		m.trail = trail;
 		m.opens = opens && inside && labelled ? [...opens, node] : e.opens || [];
 		e.append(m);
@@ -157,7 +157,7 @@ class TreeMap {
 
 	drawCrumbs() {
 		this.crumbs.replaceChildren(...this.path.flatMap((node, i) => {
-			const label = i ? show(node.label) : this.side.name;
+			const label = i ? show(node.label) || "\"\"" : this.side.name;
 			return i === this.path.length - 1 ?
 				[h("b", { "aria-current": "true" }, label), h("span", { class: "size" }, size(node.bytes))] :
 				[h("button", { type: "button", onclick: () => this.go(this.path.slice(0, i + 1), this.path[i + 1]) }, label), h("span", {}, "›")];

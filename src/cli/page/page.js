@@ -210,8 +210,11 @@ drawTotals();
 drawFates();
 drawTables();
 turn(view);
-for (const side of [source, view])
-	new TreeMap($("maps"), side, (i) => browse(side, { i }));
+/* Once the rest can be seen and used. */
+requestAnimationFrame(() => setTimeout(() => {
+	for (const side of [source, view])
+		new TreeMap($("maps"), side, (i) => browse(side, { i }));
+}));
 document.addEventListener("keydown", (e) => {
 	if (e.key === "/" && !e.target.matches("input, select, textarea")) {
 		e.preventDefault();

@@ -164,7 +164,7 @@ class Table {
 		if (step === undefined || !this.rows.length)
 			return;
 		const now = this.rows.indexOf(this.chosen);
-		const to = now < 0 ? 0 : Math.min(Math.max(now + step, 0), this.rows.length - 1);
+		const to = Math.min(Math.max(now + step, 0), this.rows.length - 1);
 		e.preventDefault();
 		this.reveal(to);
 		this.choose(this.rows[to], true);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tree.js - keys by their parts, layers that are alike as one; and where tiles go. */
 
+const NONE = Object.freeze([]);
+
 /* A tensor (leaf >= 0), a group, or a run: numbered groups that are alike. */
 class Node {
 	constructor(part) {
 		this.part = part;
 		this.label = part; /* with what is alone below it */
 		this.leaf = -1;
-		this.kids = [];
+		this.kids = NONE;
 		this.run = false;
 		this.n = 0;
 		this.bytes = 0;
@@ -15,28 +17,49 @@ class Node {
 	}
 }
 
-/* Keys are in natural order: those of a group lie together. */
+/* How many leading parts of two keys are the same, and groups. */
+function common(a, b) {
+	let parts = 0;
+
+	for (let i = 0; i < a.length && a.charCodeAt(i) === b.charCodeAt(i); i++)
+		if (a[i] === ".")
+			parts++;
+	return parts;
+}
+
+/* Keys are in natural order: those of a group lie together.  What is alone at
+ * the end of a key needs no groups. */
 function grow(side) {
-	const root = new Node("");
-	const path = [root];
-	let last = [];
+	const { keys } = side, path = [new Node("")];
+	let before = 0;
 
 	for (let i = 0; i < side.n; i++) {
-		const parts = side.keys[i].split(".");
-		let same = 0;
+		const key = keys[i], after = i + 1 < side.n ? common(key, keys[i + 1]) : 0;
+		let at = 0;
 
-		while (same < last.length - 1 && same < parts.length - 1 && parts[same] === last[same])
-			same++;
-		path.length = same + 1;
-		for (let k = same; k < parts.length; k++) {
-			const node = new Node(parts[k]);
-			path[k].kids.push(node);
-			path.push(node);
+		path.length = before + 1;
+		for (let k = 0; k < Math.max(before, after); k++) {
+			const dot = key.indexOf(".", at);
+			if (k >= before)
+				path.push(add(path[k], key.slice(at, dot)));
+			at = dot + 1;
 		}
-		path[parts.length].leaf = i;
-		last = parts;
+		const dot = key.indexOf(".", at);
+		const leaf = add(path[path.length - 1], key.slice(at, dot < 0 ? key.length : dot));
+		leaf.label = key.slice(at);
+		leaf.leaf = i;
+		before = after;
 	}
-	return root;
+	return path[0];
+}
+
+function add(to, part) {
+	const node = new Node(part);
+
+	if (to.kids === NONE)
+		to.kids = [];
+	to.kids.push(node);
+	return node;
 }
 
 /* Numbers one after another with the same below them become one. */
@@ -46,7 +69,7 @@ function fold(kids) {
 	for (let i = 0; i < kids.length; ) {
 		let end = i + 1;
 
-		if (/^(0|[1-9]\d{0,14})$/.test(kids[i].part))
+		if (kids[end]?.kind === kids[i].kind && /^(0|[1-9]\d{0,14})$/.test(kids[i].part))
 			while (end < kids.length && kids[end].kind === kids[i].kind &&
 			       kids[end].part === String(Number(kids[i].part) + end - i))
 				end++;
@@ -81,7 +104,7 @@ function settle(root, side) {
 		if (node.leaf >= 0) {
 			node.n = 1;
 			node.bytes = side.form(node.leaf).bytes;
-			kind = `=${side.columns.form[node.leaf]}`;
+			kind = `=${side.columns.form[node.leaf]}${node.label.slice(node.part.length)}`;
 		}
 		for (const kid of node.kids) {
 			node.n += kid.n;
@@ -91,7 +114,8 @@ function settle(root, side) {
 		if (!kinds.has(kind))
 			kinds.set(kind, kinds.size);
 		node.kind = kinds.get(kind);
-		node.kids = fold(node.kids);
+		if (node.kids.length > 1)
+			node.kids = fold(node.kids);
 		if (node.kids.length === 1 && node !== root) {
 			const [kid] = node.kids;
 			node.label += "." + kid.label;
