@@ -66,6 +66,8 @@ static double sample(const char *text, const char *name)
 	return 0;
 }
 
+static const char *const kinds[] = { "io", "values", "memory", "other" };
+
 void lens_counts_parse(struct lens_counts *c, const char *text)
 {
 	static const char *const sizes[] = { "4k", "64k", "256k", "1m",
@@ -92,13 +94,18 @@ void lens_counts_parse(struct lens_counts *c, const char *text)
 		.lz4_in = sample(text, "lz4_bytes_total{side=\"in\"}"),
 		.lz4_out = sample(text, "lz4_bytes_total{side=\"out\"}"),
 		.scales = sample(text, "scales_made_total"),
-		.errors = sample(text, "errors_total{kind=\"io\"}") +
-			  sample(text, "errors_total{kind=\"other\"}"),
+		.summaries = sample(text, "summaries_made_total"),
+		.cancelled = sample(text, "reads_cancelled_total"),
 	};
 	for (size_t i = 0; i < LENS_ARRAY_SIZE(sizes); i++) {
 		(void)snprintf(name, sizeof(name), "reads_total{size=\"%s\"}",
 			       sizes[i]);
 		c->reads[i] = sample(text, name);
+	}
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(kinds); i++) {
+		(void)snprintf(name, sizeof(name), "errors_total{kind=\"%s\"}",
+			       kinds[i]);
+		c->errors[i] = sample(text, name);
 	}
 }
 
@@ -200,6 +207,25 @@ static void show_cache(const struct screen *s, const struct lens_counts *c)
 				lens_format_size(b, (uint64_t)c->lz4_out));
 }
 
+static void show_errors(const struct screen *s, const struct lens_counts *c,
+			bool colours)
+{
+	double all = 0;
+
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(kinds); i++)
+		all += c->errors[i];
+	head(s, "errors");
+	lens_buf_printf(s->out, "%s%12.0f%s",
+			colours && all > 0 ? "\033[31m" : "", all, s->plain);
+	for (size_t i = 0; i < LENS_ARRAY_SIZE(kinds); i++)
+		if (c->errors[i] > 0)
+			lens_buf_printf(s->out, "  %s %.0f", kinds[i],
+					c->errors[i]);
+	if (c->cancelled > 0)
+		lens_buf_printf(s->out, "  (%.0f called off)", c->cancelled);
+	lens_buf_puts(s->out, "\n");
+}
+
 void lens_counts_show(const struct lens_counts *c,
 		      const struct lens_counts *before, double seconds,
 		      bool colours, struct lens_buf *out)
@@ -220,8 +246,9 @@ void lens_counts_show(const struct lens_counts *c,
 		head(&s, "scales");
 		lens_buf_printf(out, "%12.0f made\n", c->scales);
 	}
-	head(&s, "errors");
-	lens_buf_printf(out, "%s%12.0f%s\n",
-			colours && c->errors > 0 ? "\033[31m" : "", c->errors,
-			s.plain);
+	if (c->summaries > 0) {
+		head(&s, "summaries");
+		lens_buf_printf(out, "%12.0f made\n", c->summaries);
+	}
+	show_errors(&s, c, colours);
 }

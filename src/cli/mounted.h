@@ -22,7 +22,8 @@ struct lens_counts {
 	double hit, miss, bypass, cold, help, wait, evicted;
 	double hot, packed, budget;
 	double lz4_in, lz4_out;
-	double scales, errors;
+	double scales, summaries, cancelled;
+	double errors[4]; /* by kind */
 };
 void lens_counts_parse(struct lens_counts *c, const char *text);
 /* A screen of them; rates over @seconds since @before, where that is not NULL;

@@ -40,6 +40,20 @@ static enum lens_read_class class_of(size_t n)
 				 LENS_READ_MORE;
 }
 
+static enum lens_error_kind kind_of(int result)
+{
+	return result == -EIO    ? LENS_ERROR_IO :
+	       result == -EDOM   ? LENS_ERROR_VALUES :
+	       result == -ENOMEM ? LENS_ERROR_MEMORY :
+				   LENS_ERROR_OTHER;
+}
+
+void lens_count_summary(struct lens_counters *c, uint64_t began)
+{
+	add(&c->summaries, 1);
+	add(&c->summaries_ns, lens_now() - began);
+}
+
 void lens_count_read(struct lens_counters *c, uint64_t began, size_t asked,
 		     size_t got, int result)
 {
@@ -58,7 +72,9 @@ void lens_count_read(struct lens_counters *c, uint64_t began, size_t asked,
 	if (result >= 0)
 		add(&c->served, got);
 	else
-		add(result == -EIO ? &c->errors_io : &c->errors_other, 1);
+		add(result == -EINTR ? &c->cancelled :
+				       &c->errors[kind_of(result)],
+		    1);
 }
 
 /* The time under which @share of all reads stayed, as its bucket's end. */
@@ -114,7 +130,6 @@ static void put_reads(struct lens_buf *b, const struct lens_view *v)
 		[LENS_READ_MORE] = "reads_total{size=\"more\"}",
 	};
 	struct lens_counters *c = v->counters;
-	uint64_t made, ns;
 
 	head(b, "reads_total", "counter",
 	     "Reads, by the largest size of their class.");
@@ -128,14 +143,44 @@ static void put_reads(struct lens_buf *b, const struct lens_view *v)
 	    "Bytes read from the source's weight files.",
 	    lens_ckpt_bytes_read(v->ckpt) +
 		    (v->like ? lens_ckpt_bytes_read(v->like) : 0));
+}
+
+/* What takes a pass over a tensor, and how long that took in all. */
+static void put_passes(struct lens_buf *b, const struct lens_view *v)
+{
+	struct lens_counters *c = v->counters;
+	uint64_t made, ns;
+
 	lens_plan_scales(v->plan, &made, &ns);
 	one(b, "scales_made_total", "counter",
 	    "Scales made from weights, for quantizing.", made);
 	head(b, "scales_seconds_total", "counter", "Time that took.");
 	seconds(b, "scales_seconds_total", 1e-9 * (double)ns);
-	head(b, "errors_total", "counter", "Reads that failed.");
-	whole(b, "errors_total{kind=\"io\"}", see(&c->errors_io));
-	whole(b, "errors_total{kind=\"other\"}", see(&c->errors_other));
+	one(b, "summaries_made_total", "counter",
+	    "Summaries made in .lens/tensors.", see(&c->summaries));
+	head(b, "summaries_seconds_total", "counter", "Time that took.");
+	seconds(b, "summaries_seconds_total",
+		1e-9 * (double)see(&c->summaries_ns));
+}
+
+static void put_errors(struct lens_buf *b, const struct lens_view *v)
+{
+	static const char *const names[] = {
+		[LENS_ERROR_IO] = "errors_total{kind=\"io\"}",
+		[LENS_ERROR_VALUES] = "errors_total{kind=\"values\"}",
+		[LENS_ERROR_MEMORY] = "errors_total{kind=\"memory\"}",
+		[LENS_ERROR_OTHER] = "errors_total{kind=\"other\"}",
+	};
+	struct lens_counters *c = v->counters;
+
+	head(b, "errors_total", "counter",
+	     "Reads that failed: the source, values that can't be quantized, "
+	     "memory, anything else.");
+	for (unsigned i = 0; i < LENS_ERROR_KINDS; i++)
+		whole(b, names[i], see(&c->errors[i]));
+	one(b, "reads_cancelled_total", "counter",
+	    "Reads whose reader was killed while they took long.",
+	    see(&c->cancelled));
 }
 
 static void put_times(struct lens_buf *b, const struct lens_view *v)
@@ -213,6 +258,8 @@ static void put_cache(struct lens_buf *b, const struct lens_view *v)
 void lens_view_stats(const struct lens_view *v, struct lens_buf *buf)
 {
 	put_reads(buf, v);
+	put_passes(buf, v);
+	put_errors(buf, v);
 	put_times(buf, v);
 	put_cache(buf, v);
 }

@@ -233,6 +233,7 @@ static int make(const struct lens_view *v, size_t i, struct lens_buf *text,
 {
 	struct lens_summaries *all = &v->inspect->summaries;
 	lens_autofree struct lens_summary *s = malloc(sizeof(*s));
+	const uint64_t began = lens_now();
 	int r;
 
 	if (!s)
@@ -242,6 +243,7 @@ static int make(const struct lens_view *v, size_t i, struct lens_buf *text,
 	(void)atomic_fetch_sub(&all->busy, 1);
 	if (r < 0)
 		return r;
+	lens_count_summary(v->counters, began);
 	lens_summary_text(v, i, s, text);
 	if (text->failed)
 		return lens_fail(err, ENOMEM, "no memory for a summary");

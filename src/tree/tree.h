@@ -222,18 +222,28 @@ enum lens_read_class {
 	LENS_READ_MORE,
 	LENS_READ_CLASSES,
 };
+enum lens_error_kind {
+	LENS_ERROR_IO,     /* of the source: it changed, or can't be read */
+	LENS_ERROR_VALUES, /* which FP8 with a scale can't hold */
+	LENS_ERROR_MEMORY,
+	LENS_ERROR_OTHER,
+	LENS_ERROR_KINDS,
+};
 #define LENS_TIMES 36 /* time bucket i: under 2^i ns */
 struct lens_counters {
 	_Atomic uint64_t reads[LENS_READ_CLASSES];
 	_Atomic uint64_t served;  /* bytes of all files */
 	_Atomic uint64_t tensors; /* of them, bytes of tensors */
-	_Atomic uint64_t errors_io, errors_other;
+	_Atomic uint64_t errors[LENS_ERROR_KINDS];
+	_Atomic uint64_t cancelled; /* reads that nobody waited for any more */
+	_Atomic uint64_t summaries, summaries_ns;
 	_Atomic uint64_t times[LENS_TIMES];
 	_Atomic uint64_t ns, ns_max;
 };
 uint64_t lens_now(void); /* ns, monotonic */
 void lens_count_read(struct lens_counters *c, uint64_t began, size_t asked,
 		     size_t got, int result);
+void lens_count_summary(struct lens_counters *c, uint64_t began);
 
 struct lens_view {
 	struct lens_ckpt *ckpt;

@@ -19,7 +19,11 @@ static const char text[] =
 	"lensfs_source_bytes_total           2000000000\n"
 	"lensfs_scales_made_total                    9\n"
 	"lensfs_errors_total{kind=\"io\"}                    2\n"
+	"lensfs_errors_total{kind=\"values\"}                    4\n"
+	"lensfs_errors_total{kind=\"memory\"}                    0\n"
 	"lensfs_errors_total{kind=\"other\"}                    1\n"
+	"lensfs_summaries_made_total                   12\n"
+	"lensfs_reads_cancelled_total                    3\n"
 	"lensfs_read_p50_seconds          0.000262144\n"
 	"lensfs_read_p99_seconds          0.033554432\n"
 	"lensfs_read_max_seconds          1.250000000\n"
@@ -48,7 +52,8 @@ static const char screen[] =
 	"  readers   helped 5 times, waited 6; 7 panels given up\n"
 	"  LZ4       2.0 MB became 1.0 MB\n"
 	"scales               9 made\n"
-	"errors               3\n";
+	"summaries           12 made\n"
+	"errors               7  io 2  values 4  other 1  (3 called off)\n";
 
 START_TEST(a_screen)
 {
@@ -74,7 +79,8 @@ START_TEST(no_rates_and_colours)
 	lens_counts_show(&now, NULL, 0, true, &b);
 	ck_assert_ptr_null(strstr(b.data, "/s"));
 	ck_assert_ptr_nonnull(strstr(b.data, "\033[1mserved    \033[0m  "));
-	ck_assert_ptr_nonnull(strstr(b.data, "\033[31m           3\033[0m\n"));
+	ck_assert_ptr_nonnull(
+		strstr(b.data, "\033[31m           7\033[0m  io 2"));
 	/* Of nothing there is nothing to say but zeros. */
 	lens_counts_parse(&now, "");
 	lens_counts_show(&now, NULL, 0, false, &c);
