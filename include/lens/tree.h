@@ -128,8 +128,15 @@ int lens_view_tensor_read(const struct lens_view *v, size_t i, uint64_t off,
 
 /* .lens/stats, Prometheus text format. @buf is the caller's. */
 void lens_view_stats(const struct lens_view *v, struct lens_buf *buf);
-/* user.lens.plan of a made file: how it is made. -ENODATA if it is not made. */
+/*
+ * Extended attributes of files: user.lens.plan (how it is made), .recipe,
+ * .source; in .lens/tensors also .key, .dtype, .shape. -ENODATA if it has not
+ * got that one.
+ */
 int lens_tree_xattr(const struct lens_view *v, uint64_t ino, const char *name,
 		    struct lens_buf *out);
+/* The names of those that it has, each with its NUL. */
+int lens_tree_xattrs(const struct lens_view *v, uint64_t ino,
+		     struct lens_buf *out);
 
 #endif

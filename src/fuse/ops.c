@@ -16,7 +16,6 @@
 #define FOREVER 1e9 /* seconds */
 #define MODE_FOLDER (S_IFDIR | 0555)
 #define MODE_FILE (S_IFREG | 0444)
-#define XATTR "user.lens.plan"
 #define SLOW (1ull << 62) /* a bit of a handle: reads may take long */
 
 static void fill_stat(const struct lens_session *s, const struct lens_attr *a,
@@ -359,13 +358,13 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	const struct lens_session *s = fuse_req_userdata(req);
-	LENS_CLEANUP(lens_buf_fini) struct lens_buf value = { 0 };
-	int r = lens_tree_xattr(s->view, ino, XATTR, &value);
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf names = { 0 };
+	int r = lens_tree_xattrs(s->view, ino, &names);
 
-	if (r < 0 && r != -ENODATA)
+	if (r < 0)
 		reply_errno(req, r);
 	else
-		reply_xattr(req, XATTR, r < 0 ? 0 : sizeof(XATTR), size);
+		reply_xattr(req, names.data, names.n, size);
 }
 
 const struct fuse_lowlevel_ops lens_fuse_ops = {

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * content.c - what the files of .lens hold, and what the attribute
- * user.lens.plan says of a made file.
+ * content.c - what the files of .lens hold.
  */
 #include "tree/tree.h"
 
 #include <errno.h>
-
-/* What an extended attribute may hold, less a line that says how much more. */
-#define XATTR_MOST (65536u - 64)
 
 size_t lens_content_part(const struct lens_buf *text, uint64_t off, size_t n,
 			 void *buf)
@@ -126,59 +122,4 @@ int lens_content_read(const struct lens_view *v, uint64_t ino, uint64_t off,
 		return lens_fail(err, ENOMEM, "no memory for a text");
 	*ret_n = lens_content_part(&text, off, n, buf);
 	return 0;
-}
-
-/* The plan's lines for what is in weight file @w, as many as there is room
- * for. */
-static void describe_weights(const struct lens_view *v,
-			     const struct lens_weight *w, struct lens_buf *out)
-{
-	for (size_t k = 0; k < w->n; k++) {
-		const size_t before = out->n;
-
-		lens_text_plan_line(v, w->order[k], out);
-		if (out->n <= XATTR_MOST || out->failed)
-			continue;
-		out->n = before;
-		lens_buf_printf(out, "and %zu more\n", w->n - k);
-		return;
-	}
-}
-
-static int describe(const struct lens_view *v, uint64_t ino,
-		    struct lens_buf *out)
-{
-	const struct lens_node *node;
-	struct lens_spot s;
-
-	if (ino - 1 >= v->nodes.n) {
-		if (lens_inspect_spot(v, ino, &s) < 0 ||
-		    s.top != LENS_AT_TENSORS || s.file == LENS_AT_FOLDER)
-			return -ENODATA;
-		lens_plan_describe(v->plan, s.out, out);
-		return 0;
-	}
-	node = &v->nodes.v[ino - 1];
-	if (node->kind == LENS_NODE_WEIGHTS)
-		describe_weights(v, &v->layout.files[node->index], out);
-	else if (node->kind == LENS_NODE_INDEX)
-		lens_buf_printf(out, "index of %zu tensors in %zu files",
-				lens_plan_count(v->plan), v->layout.n_files);
-	else if (node->kind == LENS_NODE_CONFIG)
-		lens_buf_puts(out, "the source's, without quantization_config "
-				   "and compression_config");
-	else
-		return -ENODATA;
-	return 0;
-}
-
-int lens_tree_xattr(const struct lens_view *v, uint64_t ino, const char *name,
-		    struct lens_buf *out)
-{
-	int r;
-
-	if (strcmp(name, "user.lens.plan") != 0)
-		return -ENODATA;
-	r = describe(v, ino, out);
-	return out->failed ? -ENOMEM : r;
 }

@@ -18,7 +18,7 @@ with open(sys.argv[1] + "/model.safetensors", "wb") as f:
     f.write(struct.pack("<Q", len(text)) + text)
     f.truncate(8 + len(text) + at)
 END
-serve --recipe identity --cache-size 64MiB
+serve --recipe identity --cache-size 64MiB --shard-size 10TB
 tensors=$mnt/.lens/tensors
 read_so_far() { awk '$1 == "lensfs_source_bytes_total" { print $2 }' "$mnt/.lens/stats"; }
 stands_still()
@@ -34,6 +34,34 @@ find "$tensors" -printf '%s %p\n' >/dev/null || fail "find"
 du -a "$tensors" >/dev/null || fail "du"
 [ "$(read_so_far)" = 0 ] || fail "looking at names has read $(read_so_far) bytes"
 [ "$(stat -c %s "$tensors/small/7/summary")" = "$(wc -c <"$tensors/small/7/summary")" ] || fail "another size"
+
+# Attributes by the rules: a size when asked for one, ERANGE in too little room, ENODATA, and nothing for what is not ours.
+python3 - "$mnt" <<'END' || fail "attributes"
+import ctypes, errno, os, sys
+file = os.path.join(sys.argv[1], "model.safetensors")
+libc = ctypes.CDLL(None, use_errno=True)
+
+def ask(fn, *args):
+    ctypes.set_errno(0)
+    return getattr(libc, fn)(file.encode(), *args), ctypes.get_errno()
+
+value, names = os.getxattr(file, "user.lens.plan"), os.listxattr(file)
+assert value.startswith(b"huge.a\tF32\t[107374182400]\tmodel.safetensors\t") and value.count(b"\n") == 42, value[:200]
+assert names == ["user.lens.plan", "user.lens.recipe", "user.lens.source"], names
+n, listed = len(value), len("\0".join(names)) + 1
+buf = ctypes.create_string_buffer(n)
+plan = b"user.lens.plan"
+assert ask("getxattr", plan, None, 0) == (n, 0)
+assert ask("getxattr", plan, buf, n) == (n, 0) and buf.raw == value
+assert ask("getxattr", plan, buf, n - 1) == (-1, errno.ERANGE)
+assert ask("getxattr", b"user.lens.key", buf, n) == (-1, errno.ENODATA)
+assert ask("getxattr", b"user.other", buf, n) == (-1, errno.ENODATA)
+assert ask("getxattr", b"security.capability", buf, n) == (-1, errno.EOPNOTSUPP)
+assert ask("listxattr", None, 0) == (listed, 0)
+assert ask("listxattr", buf, listed) == (listed, 0)
+assert ask("listxattr", buf, listed - 1) == (-1, errno.ERANGE)
+assert os.listxattr(sys.argv[1]) == []
+END
 
 # As every program reads.
 cat "$tensors/small/3/summary" >"$work/cat"
@@ -58,6 +86,7 @@ for pid in "${readers[@]}"; do
 	wait "$pid"
 done
 soon "nobody waits, and it goes on" stands_still
+grep -qE '^lensfs_reads_cancelled_total +6$' "$mnt/.lens/stats" || fail "six were called off, not $(grep ^lensfs_reads_c "$mnt/.lens/stats")"
 peak=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$server/status")
 grep -qE 'lib(asan|tsan|ubsan)' "/proc/$server/maps" || [ "$peak" -lt 160 ] || fail "took $peak MiB"
 

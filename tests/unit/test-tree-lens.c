@@ -224,10 +224,60 @@ START_TEST(texts_say_what_is_there)
 	ck_assert_int_eq(lens_tree_xattr(v, a.ino, "user.lens.plan", &x), 0);
 	ck_assert(x.n > 0 && strchr(x.data, '\n') != NULL);
 	ck_assert_int_eq(lens_tree_xattr(v, a.ino, "user.other", &x), -ENODATA);
-	ck_assert_int_eq(lens_tree_find(v, "tokenizer.json", &a), 0);
-	ck_assert_int_eq(lens_tree_xattr(v, a.ino, "user.lens.plan", &x),
-			 -ENODATA);
 	lens_buf_fini(&x);
+	lens_view_close(v);
+}
+END_TEST
+
+/* Every attribute that a file has, by name; "D" stands for the source. */
+static const struct {
+	const char *path, *all;
+} attributes[] = {
+	{ "", "" },
+	{ "sub", "" },
+	{ ".lens", "" },
+	{ ".lens/stats", "" },
+	{ ".lens/tensors/a", "" },
+	{ "tokenizer.json", "source=D/tokenizer.json;" },
+	{ "sub/deep/model.bin", "source=D/sub/deep/model.bin;" },
+	{ "sub/z", "source=D/sub/z;" },
+	{ "model.safetensors.index.json",
+	  "plan=index of 16 tensors in 5 files;recipe=identity;source=D;" },
+	{ ".lens/tensors/a/b/raw",
+	  "dtype=F32;key=a.b;plan=F32:a.b;recipe=identity;shape=[7, 3];" },
+	{ ".lens/tensors/c%01%7F/summary",
+	  "dtype=U8;key=c\x01\x7f;plan=U8:c\\x01\\x7f;recipe=identity;"
+	  "shape=[4];" },
+};
+
+START_TEST(attributes_say_where_from)
+{
+	struct lens_view *v = open_view(source_dir(), &small);
+	struct lens_buf list = { 0 }, got = { 0 }, value = { 0 };
+	const size_t n_dir = strlen(lens_view_source(v));
+	struct lens_attr a;
+
+	ck_assert_int_eq(lens_tree_find(v, attributes[_i].path, &a), 0);
+	ck_assert_int_eq(lens_tree_xattrs(v, a.ino, &list), 0);
+	for (size_t at = 0; at < list.n; at += strlen(list.data + at) + 1) {
+		const char *name = list.data + at;
+
+		value.n = 0;
+		ck_assert_int_eq(lens_tree_xattr(v, a.ino, name, &value), 0);
+		lens_buf_printf(&got, "%s=", name + strlen("user.lens."));
+		if (strncmp(value.data, lens_view_source(v), n_dir) == 0)
+			lens_buf_printf(&got, "D%s;", value.data + n_dir);
+		else
+			lens_buf_printf(&got, "%s;", value.data);
+	}
+	ck_assert_str_eq(got.data ? got.data : "", attributes[_i].all);
+	ck_assert_int_eq(lens_tree_xattr(v, a.ino, "user.lens.none", &value),
+			 -ENODATA);
+	ck_assert_int_eq(lens_tree_xattr(v, 1u << 30, "user.lens.plan", &value),
+			 -ENOENT);
+	lens_buf_fini(&list);
+	lens_buf_fini(&got);
+	lens_buf_fini(&value);
 	lens_view_close(v);
 }
 END_TEST
@@ -308,6 +358,8 @@ int main(void)
 	tcase_add_loop_test(tc, odd_keys_are_reached, 0, LENS_ARRAY_SIZE(odd));
 	tcase_add_test(tc, values_for_numpy);
 	tcase_add_test(tc, texts_say_what_is_there);
+	tcase_add_loop_test(tc, attributes_say_where_from, 0,
+			    LENS_ARRAY_SIZE(attributes));
 	tcase_add_test(tc, many_tensors);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
