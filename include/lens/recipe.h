@@ -29,7 +29,7 @@ int lens_pattern_parse(const char *text, struct lens_arena *arena,
 		       struct lens_pattern **ret,
 		       struct lens_err *err) LENS_MUST_CHECK;
 const char *lens_pattern_text(const struct lens_pattern *p);
-/* Does all of @key match?  Captures already in @caps must agree. */
+/* Does all of @key match?  @caps has nothing but its captures then. */
 bool lens_pattern_match(const struct lens_pattern *p, const char *key,
 			struct lens_captures *caps);
 /* The key that @caps make of it. ENOMEM. The captures must be there (checked at
@@ -41,6 +41,10 @@ char *lens_pattern_make(const struct lens_pattern *p,
  */
 void lens_pattern_inherit(struct lens_pattern *p,
 			  const struct lens_pattern *other);
+/* The name of a capture that takes other texts in @p than in @other, which has
+ * it too; NULL: there is none. */
+const char *lens_pattern_unlike(const struct lens_pattern *p,
+				const struct lens_pattern *other);
 bool lens_pattern_has(const struct lens_pattern *p, const char *capture);
 /* The names of its captures, each once; how many there are. */
 size_t lens_pattern_captures(const struct lens_pattern *p, const char **names,

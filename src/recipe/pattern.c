@@ -324,6 +324,7 @@ bool lens_pattern_match(const struct lens_pattern *p, const char *key,
 	uint8_t dead[PARTS * (KEY_MAX + 1) / 8 + 1];
 	struct match m = { .p = p, .key = key, .caps = caps };
 
+	caps->n = 0;
 	if (p->longest && !strstr(key, p->longest->text))
 		return false;
 	m.n = strlen(key);
@@ -394,14 +395,39 @@ void lens_pattern_inherit(struct lens_pattern *p,
 {
 	for (size_t i = 0; i < p->n; i++) {
 		const struct part *o =
-			p->parts[i].kind == SEGMENT ?
+			p->parts[i].kind != LITERAL ?
 				part_called(other, p->parts[i].text) :
 				NULL;
 
-		if (o && o->kind == ONE_OF) {
+		if (o && o->kind == ONE_OF && p->parts[i].kind != ONE_OF) {
 			p->parts[i].kind = ONE_OF;
 			p->parts[i].n_choices = o->n_choices;
 			p->parts[i].choices = o->choices;
 		}
 	}
+}
+
+static bool is_alike(const struct part *a, const struct part *b)
+{
+	if (a->kind != b->kind || a->n_choices != b->n_choices)
+		return false;
+	for (size_t i = 0; i < a->n_choices; i++)
+		if (strcmp(a->choices[i], b->choices[i]) != 0)
+			return false;
+	return true;
+}
+
+const char *lens_pattern_unlike(const struct lens_pattern *p,
+				const struct lens_pattern *other)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct part *o =
+			p->parts[i].kind != LITERAL ?
+				part_called(other, p->parts[i].text) :
+				NULL;
+
+		if (o && !is_alike(&p->parts[i], o))
+			return p->parts[i].text;
+	}
+	return NULL;
 }

@@ -154,9 +154,27 @@ static int check_over(const struct lens_rule *r, struct lens_err *err)
 	return 0;
 }
 
+/* What one side captures must be what the other does, or a key that is made
+ * would not be one that comes back. */
+static int check_alike(const struct lens_pattern *hf,
+		       const struct lens_pattern *native, struct lens_err *err)
+{
+	const char *name = lens_pattern_unlike(hf, native);
+
+	if (!name)
+		return 0;
+	return lens_fail(err, EBADMSG,
+			 "capture '%s' takes other texts in '%s' than in '%s': "
+			 "not all would come back, which needs 'one-way'",
+			 name, LENS_SHOW(lens_pattern_text(hf)),
+			 LENS_SHOW(lens_pattern_text(native)));
+}
+
 static int check_rule(const struct parser *p, struct lens_rule *r,
 		      struct lens_err *err)
 {
+	const bool both = !r->one_way[LENS_HF] && !r->one_way[LENS_NATIVE];
+
 	if (check_over(r, err) < 0 || check_captures(r, LENS_HF, err) < 0 ||
 	    check_captures(r, LENS_NATIVE, err) < 0 ||
 	    lens_check_names(p, r, err) < 0)
@@ -167,6 +185,10 @@ static int check_rule(const struct parser *p, struct lens_rule *r,
 					     r->side[LENS_HF][i]);
 			lens_pattern_inherit(r->side[LENS_HF][i],
 					     r->side[LENS_NATIVE][k]);
+			if (both &&
+			    check_alike(r->side[LENS_HF][i],
+					r->side[LENS_NATIVE][k], err) < 0)
+				return -err->code;
 		}
 	return 0;
 }

@@ -205,6 +205,12 @@ static const struct {
 	  "line 3", "\"forward\" or \"back\"" },
 	{ HEAD "\"names\": [{\"hf\": \"a.{L}\", \"native\": \"b.{K}\"}]}",
 	  "line 3", "capture 'L' is in 'a.{L}' and not in 'b.{K}'" },
+	{ HEAD "\"names\": [{\"hf\": \"a.{k*}\", \"native\": \"b.{k}\"}]}",
+	  "line 3",
+	  "capture 'k' takes other texts in 'a.{k*}' than in 'b.{k}'" },
+	{ HEAD "\"names\": [{\"hf\": \"a.{k:x|y}\", \"native\": "
+	       "\"b.{k:x|z}\"}]}",
+	  "line 3", "which needs 'one-way'" },
 	{ HEAD
 	  "\"names\": [{\"hf\": \"a.{L}\", \"native\": \"b.{K}\", \"let\": "
 	  "{\"K\": \"L - n\", \"L\": \"K + 1\"}}]}",
