@@ -4,7 +4,8 @@
 
 usage: mount.py LENSFS NULL_FUSE READ_SPAN MAKE_CHECKPOINT [--passes N] [--check]
 
-Two checkpoints are made in memory (/dev/shm): one of large projections, one of experts.  Their views and the null server are
+Checkpoints are made in memory (/dev/shm): of large projections, of stacked experts, of 256 experts one by one in FP8 blocks.  Their
+views and the null server are
 read in turn, cold (out of the page cache, the sources in it; by a server that has served other tensors before, as the null
 server's memory has been touched before) and hot, and the medians are printed with the ratio to null.
 With --check the figures that must be reached are checked, and the exit status tells.
@@ -12,18 +13,47 @@ With --check the figures that must be reached are checked, and the exit status t
 
 import json
 import os
+import shutil
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 GOALS = {"reverse, transposed, cold": (0.50, "0.50"), "reverse, quantized rows, cold": (0.40, "0.40"),
-         "reverse, quantized, cold": (0.40, "0.40"), "null again": (0.0, "noise"), "dequantized, cold": (0.75, "0.75"), "transposed, cold": (0.50, "0.50"), "dequantized, hot": (0.95, "0.95")}
+         "reverse, quantized, cold": (0.40, "0.40"), "null again": (0.0, "noise"), "dequantized, cold": (0.75, "0.75"), "transposed, cold": (0.50, "0.50"),
+         "256 split experts, cold": (0.50, "0.50"), "dequantized, hot": (0.95, "0.95")}
 
 
 def run(*argv):
     return subprocess.run([str(a) for a in argv], check=True, capture_output=True, text=True).stdout
+
+
+def make_split(folder, experts=256, inter=512, hidden=1024):
+    """One layer of experts one by one: FP8 in blocks of 128x128, F32 scales."""
+    folder.mkdir()
+    header, at, some = {}, 0, os.urandom(inter * hidden)
+    with open(folder / "data", "wb") as f:
+        for kind in ("weight", "weight_scale_inv"):
+            for e in range(experts):
+                for name, rows, cols in (("gate", inter, hidden), ("up", inter, hidden), ("down", hidden, inter)):
+                    scale = kind != "weight"
+                    shape = [-(-rows // 128), -(-cols // 128)] if scale else [rows, cols]
+                    data = struct.pack("<f", 0.5) * (shape[0] * shape[1]) if scale else some[e:] + some[:e]
+                    f.write(data)
+                    header[f"model.layers.0.mlp.experts.{e}.{name}_proj.{kind}"] = {
+                        "dtype": "F32" if scale else "F8_E4M3", "shape": shape, "data_offsets": [at, at + len(data)]}
+                    at += len(data)
+    text = json.dumps(header).encode()
+    with open(folder / "model.safetensors", "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text)
+    with open(folder / "model.safetensors", "ab") as f, open(folder / "data", "rb") as data:
+        shutil.copyfileobj(data, f, 1 << 20)
+    (folder / "data").unlink()
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "deepseek_v3", "torch_dtype": "bfloat16", "n_routed_experts": experts,
+        "quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}))
 
 
 class Mounts:
@@ -75,9 +105,10 @@ def main():
         work = Path(d)
         run(maker, "--layers", 2, "--experts", 1, "--inter", 16, "--hidden", 16384, "--vocab", 128, "--shards", 1, work / "wide")
         run(maker, "--layers", 2, "--experts", 16, "--hidden", 4096, "--inter", 2048, "--vocab", 128, "--shards", 1, work / "experts")
+        make_split(work / "split")
         m = Mounts(lensfs, null, work)
         try:
-            wide, experts = m.mount(work / "wide"), m.mount(work / "experts")
+            wide, experts, split = m.mount(work / "wide"), m.mount(work / "experts"), m.mount(work / "split")
             # What the experts were made into, read backwards.
             run(lensfs, "convert", "-q", work / "experts", work / "native")
             run(lensfs, "convert", "-q", work / "wide", work / "rows")
@@ -87,12 +118,18 @@ def main():
             back, codes = m.mount(work / "native", "--reverse"), m.mount(work / "native", *quantize)
             b = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", "--reverse")
             q = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", *quantize)
+            s = largest(lensfs, work / "split", "gate_and_up")
             w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "layers.1.mlp.experts.gate_and_up")
 
             def experts_span():
                 m.again(work / "experts", experts)
                 run(reader, experts / x["file"], 0, x["offset"])
                 return span(experts / x["file"], x["offset"], x["bytes"])
+
+            def split_span():
+                m.again(work / "split", split)
+                run(reader, split / s["file"], 0, s["offset"])
+                return span(split / s["file"], s["offset"], s["bytes"])
 
             def back_span():
                 m.again(work / "native", back, "--reverse")
@@ -117,6 +154,7 @@ def main():
                 "null again": lambda: span(m.work / "null/file", 4096, x["bytes"]),
                 "dequantized, cold": lambda: span(wide / w["file"], w["offset"], w["bytes"]),
                 "transposed, cold": experts_span,
+                "256 split experts, cold": split_span,
                 "reverse, transposed, cold": back_span,
                 "reverse, quantized rows, cold": rows_span,
                 "reverse, quantized, cold": codes_span,
@@ -133,7 +171,7 @@ def main():
                 spans[name]()  # memory touched once
             for _ in range(passes):
                 spans["null"]()
-                for name in ("null", "null again", "dequantized, cold", "transposed, cold", "reverse, transposed, cold",
+                for name in ("null", "null again", "dequantized, cold", "transposed, cold", "256 split experts, cold", "reverse, transposed, cold",
                              "reverse, quantized rows, cold", "reverse, quantized, cold"):
                     got[name].append(spans[name]())
                 spans["null"](), spans["dequantized, cold"]()
