@@ -90,10 +90,11 @@ def families():
     if "\n".join(rows) not in (ROOT / "README.md").read_text():
         wrong.append("README.md lacks the table that `lensfs recipes --table` prints")
     cells = [[c.strip() for c in line.strip("|").split(" | ")] for line in rows[2:]]
+    page = "\n".join(sections("lensfs.1")["RECIPES"])
     same(
         "in RECIPES, row",
-        {f"{name.strip('` ')} Ta {back} Ta {sources}" for name, _, back, sources, _ in cells},
-        {x for x in items(sections("lensfs.1")["RECIPES"]) if " Ta " in x and not x.startswith("Sy ")},
+        {f"{name.strip('` ')}: {back}" + ("" if sources == "no" else f"; {sources}") for name, _, back, sources, _ in cells},
+        {f"{name}: {text}" for name, text in re.findall(r"^\.It (\S+)\n(.*)", page, re.M)},
     )
 
 
