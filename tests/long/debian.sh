@@ -6,52 +6,10 @@
 # there by mount(8), fstab and a user, purged, and nothing is left.  A tree of
 # trixie is booted, too, by BOOT, which is boot.sh.  As root.
 set -eu
+. "$(dirname "$0")/tree.sh"
 suite=$1 make=$2 boot=$3
-root=$(cd "$(dirname "$0")/../.." && pwd)
-if [ "$(id -u)" != 0 ] || [ ! -e /dev/fuse ] || ! command -v debootstrap >/dev/null; then
-	echo "needs root, /dev/fuse and debootstrap"
-	exit 77
-fi
-# Mounts of this test are seen by nobody else and go with it.
-if [ -z "${LENSFS_TEST_UNSHARED:-}" ]; then
-	LENSFS_TEST_UNSHARED=1 exec unshare -m --propagation private "$BASH" "$0" "$@"
-fi
-fail() { echo "FAIL: $*"; exit 1; }
-work=$(mktemp -d)
-tidy()
-{
-	local point
-	trap - EXIT
-	awk -v at="$work/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | tac |
-		while read -r point; do umount -l "$point"; done
-	rm -rf --one-file-system "$work"
-}
-trap tidy EXIT
-trap 'exit 1' INT TERM
-chmod 755 "$work"
-
-# inside TREE COMMAND...: a command of the tree, its output kept until it fails.
-inside()
-{
-	local tree=$1
-	shift
-	chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-		"$@" >"$work/out" 2>&1 </dev/null || fail "$suite: $*: $(tail -n 30 "$work/out")"
-}
-# opened TREE: with what a system has besides its files.
-opened()
-{
-	mount -t proc proc "$1/proc"
-	touch "$1/dev/fuse"
-	mount --bind /dev/fuse "$1/dev/fuse"
-	ln -sf /proc/self/mounts "$1/etc/mtab" # systemd's, on a whole system
-}
-
 fresh=$work/fresh build=$work/build
-debootstrap --variant=minbase --include=ca-certificates "$suite" "$fresh" >"$work/out" 2>&1 || fail "debootstrap: $(tail -n 5 "$work/out")"
-cp /etc/resolv.conf "$fresh/etc/" 2>/dev/null || true
-# How packages are fetched here; other settings belong to packages of here.
-apt-config dump | grep -E '^Acquire::(http|https|Retries)' >"$fresh/etc/apt/apt.conf.d/99host" || true
+debian "$suite" "$fresh"
 inside "$fresh" apt-get update -q
 "$make" --shards 2 "$fresh/srv/fp8" >/dev/null
 
@@ -59,8 +17,7 @@ inside "$fresh" apt-get update -q
 
 cp -a "$fresh" "$build"
 opened "$build"
-mkdir "$build/build" "$build/build/lensfs"
-git -C "$root" archive HEAD | tar -x -C "$build/build/lensfs"
+sources "$build/build/lensfs"
 cp -r "$build/build/lensfs/packaging/debian" "$build/build/lensfs/debian"
 inside "$build" apt-get install -qy --no-install-recommends build-essential lintian
 inside "$build" sh -c 'cd /build/lensfs && apt-get build-dep -qy --no-install-recommends ./ && dpkg-buildpackage -b -us -uc'
