@@ -7,10 +7,12 @@
 set -u
 lensfs=$1 make=$2
 script=$(cd "$(dirname "$0")/../.." && pwd)/packaging/slurm/convert.sbatch
-if [ "$(id -u)" != 0 ] || ! command -v slurmctld slurmd munged >/dev/null; then
-	echo "needs root, slurmctld, slurmd and munged"
-	exit 77
-fi
+for program in slurmctld slurmd munged; do
+	if [ "$(id -u)" != 0 ] || ! command -v "$program" >/dev/null; then
+		echo "needs root, slurmctld, slurmd and munged"
+		exit 77
+	fi
+done
 work=$(mktemp -d)
 chmod 755 "$work"
 pids=()
