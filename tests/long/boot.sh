@@ -54,6 +54,7 @@ unit='lensfs@mnt-at\x2dboot.service'
 pid() { systemctl show -P MainPID "$unit"; }
 soon() { for _ in {1..100}; do "$@" && return; sleep 0.1; done; echo "never: $*"; false; }
 not() { ! "$@"; } # a bare ! never ends a script
+said() { journalctl -q -b -t lensfs -p err _PID="$was" | grep -q "lensfs\[$was\]: .*safetensors"; }
 again() { local now; now=$(pid); [ "$now" != 0 ] && [ "$now" != "$was" ] && systemctl -q is-active "$unit"; }
 
 systemd-analyze verify --man=no "$unit"
@@ -78,6 +79,15 @@ not mountpoint -q /mnt/wrong
 journalctl -q -b -u lensfs@mnt-wrong.service | grep -q "'/srv/nowhere'"
 systemctl stop lensfs@mnt-wrong.service
 systemctl stop mnt-fstab.mount mnt-net.mount
+
+# A daemon has but the journal to talk to, and is found there by its name.
+cp -r /srv/native /srv/changed
+lensfs mount --recipe identity /srv/changed /mnt/wrong
+was=$(pidof lensfs)
+touch -d yesterday /srv/changed/*.safetensors
+not cat /mnt/wrong/*.safetensors >/dev/null 2>&1
+soon said
+lensfs umount /mnt/wrong
 not grep lensfs /proc/self/mountinfo
 not grep -lsx lensfs /proc/[0-9]*/comm
 echo done
