@@ -37,7 +37,7 @@ fi
 if [ ! -e "$build/build.ninja" ]; then
 	run meson setup "$build" "$root"
 fi
-run ninja -C "$build"
+run ninja -C "$build" src/lensfs tests/tools/make-checkpoint
 
 work=$(mktemp -d)
 mnt=$work/native
