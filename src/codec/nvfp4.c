@@ -59,16 +59,15 @@ static int bind_global(const struct lens_tensor *w, const struct lens_tensor *g,
 		       struct lens_err *err)
 {
 	struct lens_companion *c = lens_stored_add(ret, g, role);
-	unsigned wide = 0;
+	bool fits = g->rank <= LENS_DIMS && g->dtype == LENS_F32;
 
-	for (unsigned d = 0; d < g->rank; d++) {
+	for (unsigned d = 0; fits && d < g->rank; d++) {
 		if (g->shape[d] == 1)
 			continue;
-		if (d || w->rank != 3 || g->shape[0] != w->shape[0])
-			wide++;
+		fits = d == 0 && w->rank == 3 && g->shape[0] == w->shape[0];
 		c->dim[d] = 0;
 	}
-	if (wide || g->rank > LENS_DIMS || g->dtype != LENS_F32)
+	if (!fits)
 		return lens_codec_misfit(w, g, err,
 					 "must be F32, and of one element or "
 					 "one an expert");

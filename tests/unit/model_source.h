@@ -20,7 +20,7 @@ struct model_tensor {
 	char key[120];
 	enum lens_dtype dtype;
 	unsigned rank;
-	uint64_t shape[4];
+	uint64_t shape[10];
 	size_t size;
 	unsigned char *data;
 };

@@ -23,7 +23,7 @@ struct tensor {
 	const char *key;
 	enum lens_dtype dtype;
 	unsigned rank;
-	uint64_t shape[4];
+	uint64_t shape[10];
 };
 #define T1(key, d, a)              \
 	{                          \
@@ -90,6 +90,16 @@ static const struct row {
 	  "\"b\": {\"quantization_config\": {\"quant_method\": \"fp8\"}}}",
 	  { T1("a", F32, 1) },
 	  "+a" },
+	/* a scale of all, of more dimensions than there is room for */
+	{ NULL,
+	  CT("\"type\": \"float\""),
+	  { T2("a_packed", U8, 2, 16),
+	    T2("a_scale", F8_E4M3, 2, 2),
+	    { "a_global_scale",
+	      LENS_F32,
+	      10,
+	      { 1, 1, 1, 1, 1, 1, 1, 1, 2, 2 } } },
+	  "must be F32, and of one element or one an expert" },
 	/* packed integers */
 	{ NULL,
 	  CT(INT4),
