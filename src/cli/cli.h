@@ -184,6 +184,8 @@ int lens_cli_open(const struct lens_args *a, const char *source,
 		  struct lens_view **ret, struct lens_err *err) LENS_MUST_CHECK;
 /* Which step of a run is read, if it is one. */
 void lens_cli_tell_step(const struct lens_args *a, const struct lens_ckpt *ck);
+/* --verbose: what was opened, as what, and how long that took. */
+void lens_cli_describe(const struct lens_view *v, double seconds);
 /* Print warnings. */
 void lens_cli_tell(const struct lens_notes *notes);
 

@@ -3,6 +3,7 @@
  * cmd_plan.c - lensfs plan: a page about what would be shown, why, and what
  * became of every key; with -l or --json all of it, with --html to look at.
  */
+#include "cli/bar.h"
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "cli/whole.h"
@@ -182,6 +183,7 @@ int lens_cli_plan(struct lens_args *a, struct lens_err *err)
 {
 	LENS_CLEANUP(lens_notes_fini) struct lens_notes notes = { 0 };
 	LENS_CLEANUP(lens_view_closep) struct lens_view *v = NULL;
+	const double begin = lens_cli_now();
 	struct lens_report r;
 	int n = lens_view_open(a->operand[0], &a->view, &notes, &v, err);
 
@@ -189,6 +191,8 @@ int lens_cli_plan(struct lens_args *a, struct lens_err *err)
 		lens_cli_tell(&notes);
 	if (n < 0)
 		return n;
+	if (a->verbose)
+		lens_cli_describe(v, lens_cli_now() - begin);
 	lens_report_take(&r, v, &notes);
 	n = tell(a, &r, err);
 	if (n >= 0 && a->view.plan.strict && notes.n)

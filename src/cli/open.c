@@ -41,8 +41,7 @@ static uint64_t view_bytes(const struct lens_plan *p)
 	return n;
 }
 
-/* --verbose: what was opened, as what, and how long that took. */
-static void describe(const struct lens_view *v, double seconds)
+void lens_cli_describe(const struct lens_view *v, double seconds)
 {
 	const struct lens_ckpt *ck = lens_view_ckpt(v);
 	const struct lens_plan *p = lens_view_plan(v);
@@ -78,7 +77,7 @@ int lens_cli_open(const struct lens_args *a, const char *source,
 				 notes.v[0]);
 	lens_cli_tell_step(a, lens_view_ckpt(v));
 	if (a->verbose)
-		describe(v, lens_cli_now() - begin);
+		lens_cli_describe(v, lens_cli_now() - begin);
 	*ret = lens_steal(&v);
 	return 0;
 }
