@@ -191,6 +191,12 @@ void lens_cli_tell(const struct lens_notes *notes);
 
 /* text.c: a name whole, escaped as lens_show() does. */
 void lens_cli_show(struct lens_buf *b, const char *name);
+/* The same in at most @room columns, for a terminal: its middle goes. */
+void lens_cli_show_in(struct lens_buf *b, const char *name, size_t room);
+/* Words on lines of @columns (0: of any length), the second and later ones
+ * @indent to the right, where the first one begins. */
+void lens_cli_words(struct lens_buf *b, const char *text, size_t indent,
+		    size_t columns);
 /* "[2,3]" */
 void lens_cli_shape(struct lens_buf *b, const struct lens_tensor *t);
 /* Print and empty @b. EIO, or what the system said. */

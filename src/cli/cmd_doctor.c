@@ -23,11 +23,18 @@ static void put_text(struct lens_buf *b, const struct lens_verdict *x,
 		[LENS_BROKEN] = "\033[31m",
 	};
 
-	lens_buf_printf(b, "%s%-10s%s  %-11s  %s\n",
+	const unsigned columns = lens_term_width(STDOUT_FILENO);
+
+	lens_buf_printf(b, "%s%-10s%s  %-11s  ",
 			colours ? colour[x->health] : "", words[x->health],
-			colours ? "\033[0m" : "", x->name, x->text);
-	if (x->cure)
-		lens_buf_printf(b, "%25s%s\n", "-> ", x->cure);
+			colours ? "\033[0m" : "", x->name);
+	lens_cli_words(b, x->text, 25, columns);
+	lens_buf_puts(b, "\n");
+	if (!x->cure)
+		return;
+	lens_buf_printf(b, "%25s", "-> ");
+	lens_cli_words(b, x->cure, 25, columns);
+	lens_buf_puts(b, "\n");
 }
 
 static void put_json(struct lens_buf *b, const struct lens_verdict *x,

@@ -22,6 +22,7 @@ struct listing {
 	size_t n;
 	uint32_t *at; /* which of them */
 	bool colours;
+	size_t columns;              /* of the terminal; 0: it is none */
 	int shape, bytes, file, off; /* widths of columns */
 	struct lens_buf out;
 };
@@ -123,6 +124,17 @@ static void put_number(struct lens_buf *b, uint64_t n, int width)
 	lens_buf_puts(b, "  ");
 }
 
+/* A name behind @used columns: on a terminal it does not leave the line. */
+static void put_name(struct listing *l, const char *name, int used)
+{
+	const size_t columns = (size_t)used;
+
+	if (l->columns > columns + 8)
+		lens_cli_show_in(&l->out, name, l->columns - columns);
+	else
+		lens_cli_show(&l->out, name);
+}
+
 static void put_text(struct listing *l, size_t i)
 {
 	const struct lens_tensor *t = lens_tensors_at(&l->ts, i);
@@ -141,7 +153,9 @@ static void put_text(struct listing *l, size_t i)
 				file ? LENS_SHOW(file) : "-");
 		put_number(b, off, l->off);
 	}
-	lens_cli_show(b, t->name);
+	put_name(l, t->name,
+		 8 + 2 + l->shape + 2 + l->bytes + 2 +
+			 (l->a->detail ? l->file + 2 + l->off + 2 : 0));
 	lens_buf_puts(b, "\n");
 }
 
@@ -208,7 +222,8 @@ static void put_line(struct listing *l, const struct lens_tree_line *x)
 	put_number(b, x->bytes, l->bytes);
 	pad(b, b->n, 2 * (int)x->depth);
 	lens_buf_puts(b, bold ? "\033[1m" : "");
-	lens_cli_show(b, x->label);
+	put_name(l, x->label,
+		 8 + 2 + l->shape + 2 + l->bytes + 2 + 2 * (int)x->depth);
 	lens_buf_puts(b, bold ? "\033[0m\n" : "\n");
 }
 
@@ -275,7 +290,8 @@ int lens_cli_ls(struct lens_args *a, struct lens_err *err)
 	LENS_CLEANUP(lens_view_closep) struct lens_view *v = NULL;
 	LENS_CLEANUP(lens_ckpt_closep) struct lens_ckpt *ckpt = NULL;
 	struct listing l = { .a = a,
-			     .colours = lens_term_colours(STDOUT_FILENO) };
+			     .colours = lens_term_colours(STDOUT_FILENO),
+			     .columns = lens_term_width(STDOUT_FILENO) };
 	int n;
 
 	n = a->source ? open_source(a, &ckpt, err) :

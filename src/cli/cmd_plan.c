@@ -6,10 +6,12 @@
 #include "cli/bar.h"
 #include "cli/cli.h"
 #include "cli/report.h"
+#include "cli/term.h"
 #include "cli/whole.h"
 #include "lens/log.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 static void put_tally(struct lens_buf *b, const struct lens_tally *t)
 {
@@ -92,8 +94,12 @@ static int put_keys(const struct lens_report *r, struct lens_buf *b,
 static void put_warnings(const struct lens_report *r, struct lens_buf *b)
 {
 	lens_buf_printf(b, "\nwarnings%s\n", r->notes->n ? "" : ": none");
-	for (size_t i = 0; i < r->notes->n; i++)
-		lens_buf_printf(b, "  %s\n", r->notes->v[i]);
+	for (size_t i = 0; i < r->notes->n; i++) {
+		lens_buf_puts(b, "  ");
+		lens_cli_words(b, r->notes->v[i], 2,
+			       lens_term_width(STDOUT_FILENO));
+		lens_buf_puts(b, "\n");
+	}
 }
 
 /* -l: a line an output, a line a source key, tab-separated. */

@@ -3,9 +3,11 @@
  * cmd_recipes.c - lensfs recipes: what is built in.
  */
 #include "cli/cli.h"
+#include "cli/term.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* A name and a line about it. */
 struct entry {
@@ -16,7 +18,10 @@ static void put(struct lens_buf *b, const struct entry *e, bool json,
 		bool first)
 {
 	if (!json) {
-		lens_buf_printf(b, "%-20s  %s\n", e->name, e->summary);
+		lens_buf_printf(b, "%-20s  ", e->name);
+		lens_cli_words(b, e->summary, 22,
+			       lens_term_width(STDOUT_FILENO));
+		lens_buf_puts(b, "\n");
 		return;
 	}
 	lens_buf_printf(b, "%s\n{\"name\": ", first ? "" : ",");

@@ -45,6 +45,13 @@ unsigned lens_term_columns(int fd)
 	return ioctl(fd, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
 }
 
+unsigned lens_term_width(int fd)
+{
+	const unsigned columns = lens_term_is(fd) ? lens_term_columns(fd) : 0;
+
+	return columns >= 40 ? columns : 0;
+}
+
 unsigned lens_term_rows(int fd)
 {
 	struct winsize w;

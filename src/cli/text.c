@@ -44,6 +44,78 @@ void lens_cli_show(struct lens_buf *b, const char *name)
 	}
 }
 
+/* Columns that the character at @s takes, and its bytes: ideographs take two.
+ */
+static unsigned character(const char *s, size_t *bytes)
+{
+	const unsigned char c = (unsigned char)*s;
+
+	for (*bytes = 1; ((unsigned char)s[*bytes] & 0xC0) == 0x80;)
+		++*bytes;
+	return c < 0xE1 ? 1 : 2;
+}
+
+/* As much from the beginning of @s as takes up to @room columns: bytes. */
+static size_t fitting(const char *s, size_t room, size_t *columns)
+{
+	size_t at = 0, bytes;
+
+	for (*columns = 0; s[at]; at += bytes) {
+		const unsigned width = character(s + at, &bytes);
+
+		if (*columns + width > room)
+			break;
+		*columns += width;
+	}
+	return at;
+}
+
+void lens_cli_show_in(struct lens_buf *b, const char *name, size_t room)
+{
+	LENS_CLEANUP(lens_buf_fini) struct lens_buf whole = { 0 };
+	size_t columns, left, taken;
+	const char *tail;
+
+	lens_cli_show(&whole, name);
+	if (whole.failed || !whole.n || room < 8 ||
+	    !whole.data[fitting(whole.data, room, &columns)]) {
+		lens_buf_add(b, whole.data, whole.n);
+		b->failed |= whole.failed;
+		return;
+	}
+	/* A third of what there is before the gap: keys differ at their end. */
+	lens_buf_add(b, whole.data, fitting(whole.data, (room - 3) / 3, &left));
+	lens_buf_puts(b, "...");
+	tail = whole.data;
+	while (tail[fitting(tail, room - 3 - left, &columns)]) {
+		(void)character(tail, &taken);
+		tail += taken;
+	}
+	lens_buf_puts(b, tail);
+}
+
+void lens_cli_words(struct lens_buf *b, const char *text, size_t indent,
+		    size_t columns)
+{
+	size_t at = indent;
+
+	while (*text) {
+		const size_t n = strcspn(text, " ");
+		const bool first = at == indent;
+
+		if (!first && columns && at + 1 + n > columns) {
+			lens_buf_printf(b, "\n%*s", (int)indent, "");
+			at = indent;
+		} else if (!first) {
+			lens_buf_puts(b, " ");
+			at++;
+		}
+		lens_buf_add(b, text, n);
+		at += n;
+		text += n + (text[n] == ' ');
+	}
+}
+
 void lens_cli_shape(struct lens_buf *b, const struct lens_tensor *t)
 {
 	lens_buf_puts(b, "[");
