@@ -7,6 +7,7 @@ set -eu
 tree=$work/trixie
 debian trixie "$tree"
 sources "$tree/lensfs"
+mount --bind "$tree" "$tree" # a root like others, whose propagation can be set
 opened "$tree"
 mount --rbind --make-rslave /sys "$tree/sys"
 enter "$tree" sh -c 'cd /lensfs && tests/run --quick'

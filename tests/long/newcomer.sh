@@ -54,6 +54,6 @@ for how in root user; do
 	fi
 	follow "$how, fresh" "${run[@]}"
 	follow "$how, again" "${run[@]}"
-	umount "$tree/dev/fuse" "$tree/proc"
+	umount "$tree/dev/fuse" "$tree/dev/pts" "$tree/proc"
 	rm -rf --one-file-system "$tree"
 done

@@ -40,6 +40,7 @@ debian()
 opened()
 {
 	mount -t proc proc "$1/proc"
+	mount -t devpts -o newinstance,ptmxmode=666 devpts "$1/dev/pts"
 	touch "$1/dev/fuse"
 	mount --bind /dev/fuse "$1/dev/fuse"
 	ln -sf /proc/self/mounts "$1/etc/mtab" # systemd's, on a whole system
