@@ -27,6 +27,13 @@ static bool is_ignored(const char *item)
 	return false;
 }
 
+/* How messages are: nothing of the view, but of use in fstab. */
+static bool is_of_messages(const struct lens_option *o)
+{
+	return strcmp(o->name, "log-format") == 0 ||
+	       strcmp(o->name, "verbose") == 0 || strcmp(o->name, "quiet") == 0;
+}
+
 static int apply(struct lens_args *a, const char *item, struct lens_err *err)
 {
 	size_t n = strcspn(item, "=");
@@ -38,7 +45,7 @@ static int apply(struct lens_args *a, const char *item, struct lens_err *err)
 		a->allow_other = true;
 		return 0;
 	}
-	if (!o || !o->fs)
+	if (!o || !(o->fs || is_of_messages(o)))
 		return lens_cli_no_option("", item, n, err);
 	if (o->arg && !item[n])
 		return lens_fail(err, EINVAL, "%s: it needs %s=%s", o->name,

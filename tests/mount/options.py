@@ -275,6 +275,8 @@ def with_o(command, option):
     run("umount", MNT)
     assert DOWN in view and files > 1, files
     assert "no such option" in run(command, option, "frob", SRC, MNT, status=2)[1]
+    told = json.loads(run(command, option, "log_format=json,recipe=frob", SRC, MNT, status=1)[1])
+    assert told["level"] == "error" and "frob" in told["message"], told
 
 
 def log(command, option):
