@@ -42,6 +42,11 @@ for file in usr/share/man/man1/lensfs.1.gz usr/share/man/man5/lensfs-recipe.5.gz
 	usr/share/fish/vendor_completions.d/lensfs.fish usr/lib/systemd/system/lensfs@.service; do
 	[ -s "$used/$file" ] || fail "$suite: the package lacks $file"
 done
+grep -o '](\(docs\|packaging\)/[^)#]*' "$used/usr/share/doc/lensfs/README.md" | cut -c3- | grep -v '\.[15]$' | sort -u >"$work/links"
+[ -s "$work/links" ] || fail "$suite: README.md in the package has no links"
+while read -r link; do
+	[ -e "$used/usr/share/doc/lensfs/$link" ] || fail "$suite: README.md in the package links to $link, which is not there"
+done <"$work/links"
 inside "$used" lensfs convert -q --recipe mistral4 /srv/fp8 /srv/native
 inside "$used" lensfs convert -q --to hf /srv/fp8 /srv/bf16
 
