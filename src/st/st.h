@@ -56,6 +56,10 @@ struct lens_ckpt {
 	atomic_uint_fast64_t bytes_read;
 };
 
+/* shard.c: weight file @i of the checkpoint @ctx, for lens_parallel(): opened,
+ * its entries and their order. */
+int lens_shard_open(void *ctx, size_t i, struct lens_err *err);
+
 /* index.c: an index's weight_map: keys to numbers of files. Pure: no file is
  * touched. */
 struct lens_index {
