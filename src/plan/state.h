@@ -250,7 +250,8 @@ struct lens_scratch {
 	unsigned char values[LENS_LINE * 8]; /* to be encoded */
 	unsigned char *part; /* LENS_PART bytes, for whom asks for them */
 };
-#define LENS_PART (1u << 20)
+/* There are as many as threads, and the kernel starts dozens. */
+#define LENS_PART (256u << 10)
 /* @x->part, made now if need be; NULL: no memory. */
 unsigned char *lens_scratch_part(struct lens_scratch *x, struct lens_err *err);
 /* Whose tensors @s is of. */
