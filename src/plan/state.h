@@ -239,8 +239,9 @@ int lens_out_read(const struct lens_plan *p, const struct lens_out *o,
 #define LENS_CODES (512u << 10) /* bytes read at once */
 #define LENS_MOVED \
 	(256u << 10) /* bytes turned at once, when they are decoded at once */
-#define LENS_WINDOW (32u << 10) /* companion elements at once */
-#define LENS_LINE 1024          /* elements cast at once */
+#define LENS_TURNED (256u << 10) /* there are as many as reading threads */
+#define LENS_WINDOW (32u << 10)  /* companion elements at once */
+#define LENS_LINE 1024           /* elements cast at once */
 struct lens_scratch {
 	unsigned char codes[LENS_CODES];
 	unsigned char moved[LENS_MOVED];
@@ -248,10 +249,10 @@ struct lens_scratch {
 	unsigned char raw[LENS_WINDOW * 4];
 	unsigned char line[2][LENS_LINE * 8];
 	unsigned char values[LENS_LINE * 8]; /* to be encoded */
+	unsigned char turned[LENS_TURNED];   /* codes, until they are */
 	unsigned char *part; /* LENS_PART bytes, for whom asks for them */
 };
-/* There are as many as threads, and the kernel starts dozens. */
-#define LENS_PART (256u << 10)
+#define LENS_PART (1u << 20)
 /* @x->part, made now if need be; NULL: no memory. */
 unsigned char *lens_scratch_part(struct lens_scratch *x, struct lens_err *err);
 /* Whose tensors @s is of. */
