@@ -139,6 +139,10 @@ int lens_parse_size(const char *text, uint64_t *ret,
 /* "5.0 GB": for people. @buf of 32 bytes, returned. */
 const char *lens_format_size(char *buf, uint64_t bytes);
 
+bool lens_ends_with(const char *s, const char *end);
+/* Nanoseconds since some point, never back: CLOCK_MONOTONIC. */
+uint64_t lens_now(void);
+
 /*
  * fn(ctx, i, err) for every i < n, on up to @jobs threads (0: one a CPU); the
  * caller's is one of them.  The first failure stops the rest and is returned.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * text.c - the order of keys, and sizes as people write them.
+ * text.c - how names end and are ordered, and sizes as people write them.
  */
 #include "lens/base.h"
 
@@ -8,6 +8,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <strings.h>
+
+bool lens_ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
 
 static bool is_digit(char c)
 {

@@ -5,15 +5,6 @@
 #include "cache/state.h"
 
 #include <errno.h>
-#include <time.h>
-
-uint64_t lens_cache_now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 struct block **lens_cache_slot(struct lens_cache *c, uint64_t id)
 {
@@ -60,7 +51,7 @@ static uint64_t parts(const struct lens_cache_ask *ask)
 static bool is_stray(struct lens_cache *c, const struct lens_cache_ask *ask)
 {
 	const unsigned i = (unsigned)(ask->block.id % GHOSTS);
-	const uint64_t now = lens_cache_now();
+	const uint64_t now = lens_now();
 	const bool known = c->ghosts[i].id == ask->block.id &&
 			   now - c->ghosts[i].at < GHOST_NS;
 
@@ -94,7 +85,7 @@ static void publish(struct lens_cache *c, struct block *b)
 			c->stats.made_bytes += b->is.size;
 		b->state = HOT;
 		b->thawing = false;
-		b->touched = lens_cache_now();
+		b->touched = lens_now();
 	}
 	(void)pthread_cond_broadcast(&c->changed);
 }
@@ -268,7 +259,7 @@ int lens_cache_read(struct lens_cache *c, const struct lens_cache_ask *ask,
 	who = reader_of(b, ask->reader ? ask->reader : 1);
 	b->read[who] |= parts(ask);
 	b->alone |= !(ask->reader & LENS_READER_KEEPS);
-	b->touched = lens_cache_now();
+	b->touched = lens_now();
 	unpin(c, b);
 	(void)pthread_mutex_unlock(&c->lock);
 	return r;

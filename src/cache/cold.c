@@ -63,9 +63,9 @@ bool lens_cache_worth(struct lens_cache *c, struct block *b)
 	(void)pthread_mutex_unlock(&c->lock);
 	dst = malloc((size_t)LZ4_compressBound(CHUNK));
 	tmp = malloc(CHUNK);
-	start = lens_cache_now();
+	start = lens_now();
 	got = dst && tmp ? pack_chunk(b->map.mem, n, b->is.elem, dst, tmp) : 0;
-	start = lens_cache_now() - start;
+	start = lens_now() - start;
 	(void)pthread_mutex_lock(&c->lock);
 	b->pins--;
 	c->stats.lz4_compress_ns += start;
@@ -134,7 +134,7 @@ static void pack_all(struct lens_cache *c, struct block *b, unsigned *done,
 bool lens_cache_pack(struct lens_cache *c, struct block *b)
 {
 	const unsigned n = (unsigned)((b->is.size + CHUNK - 1) / CHUNK);
-	uint64_t in = 0, out = 0, start = lens_cache_now();
+	uint64_t in = 0, out = 0, start = lens_now();
 	unsigned done;
 
 	b->chunks = calloc(n, sizeof(*b->chunks));
@@ -150,7 +150,7 @@ bool lens_cache_pack(struct lens_cache *c, struct block *b)
 	if ((size_t)done * CHUNK < b->map.size)
 		c->mapped -= b->map.size - (size_t)done * CHUNK;
 	b->map = (struct map){ 0 };
-	c->stats.lz4_compress_ns += lens_cache_now() - start;
+	c->stats.lz4_compress_ns += lens_now() - start;
 	b->state = COLD;
 	(void)pthread_cond_broadcast(&c->changed);
 	if (done < n)
@@ -168,7 +168,7 @@ int lens_cache_unpack(struct lens_cache *c, const struct block *b, unsigned i,
 		       whole = n / b->is.elem * b->is.elem;
 	uint8_t *dst = (uint8_t *)b->map.mem + (size_t)i * CHUNK;
 	lens_autofree uint8_t *tmp = NULL;
-	const uint64_t start = lens_cache_now();
+	const uint64_t start = lens_now();
 
 	if (k->size == n) {
 		memcpy(dst, k->data, n);
@@ -184,7 +184,7 @@ int lens_cache_unpack(struct lens_cache *c, const struct block *b, unsigned i,
 	lens_kernels()->unshuffle(dst, tmp, n / b->is.elem, b->is.elem);
 	memcpy(dst + whole, tmp + whole, n - whole);
 	(void)pthread_mutex_lock(&c->lock);
-	c->stats.lz4_decompress_ns += lens_cache_now() - start;
+	c->stats.lz4_decompress_ns += lens_now() - start;
 	(void)pthread_mutex_unlock(&c->lock);
 	return 0;
 }

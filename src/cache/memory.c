@@ -119,7 +119,7 @@ static unsigned rank_of(const struct lens_cache *c, const struct block *b)
  * rank. */
 static struct block *victim(struct lens_cache *c, size_t size)
 {
-	const uint64_t now = lens_cache_now();
+	const uint64_t now = lens_now();
 	struct block *best = NULL;
 	unsigned best_rank = 0;
 

@@ -86,7 +86,6 @@ struct lens_cache {
 	struct lens_cache_stats stats;
 };
 
-uint64_t lens_cache_now(void);
 struct block **lens_cache_slot(struct lens_cache *c, uint64_t id);
 
 /* memory.c: all with the lock held; it may be let go meanwhile (packing). */

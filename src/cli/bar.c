@@ -15,10 +15,7 @@
 
 double lens_cli_now(void)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+	return 1e-9 * (double)lens_now();
 }
 
 static void draw(struct lens_bar *b, double rate)

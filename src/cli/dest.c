@@ -112,20 +112,13 @@ int lens_dest_check(const char *path, const char *source, bool part,
 	return 0;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), k = strlen(end);
-
-	return n >= k && strcmp(s + n - k, end) == 0;
-}
-
 static void classify(struct lens_target *t, const struct lens_view *v)
 {
 	t->weights = LENS_NONE;
 	t->rank = LENS_RANK_OTHER;
 	if (strcmp(t->path, "config.json") == 0)
 		t->rank = LENS_RANK_CONFIG;
-	else if (!strchr(t->path, '/') && ends_with(t->path, INDEX))
+	else if (!strchr(t->path, '/') && lens_ends_with(t->path, INDEX))
 		t->rank = LENS_RANK_INDEX;
 	for (size_t i = 0; i < lens_view_weight_files(v); i++)
 		if (strcmp(t->path, lens_view_weight_name(v, i)) == 0) {

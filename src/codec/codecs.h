@@ -51,7 +51,6 @@ void *lens_codec_alloc(struct lens_arena *arena, size_t n,
 const struct lens_tensor *lens_codec_beside(const struct lens_codec_site *site,
 					    const char *key, size_t cut,
 					    const char *suffix);
-bool lens_ends_with(const char *s, const char *end);
 /* @key less its last @cut bytes plus @suffix. */
 char *lens_codec_key(const struct lens_codec_site *site, const char *key,
 		     size_t cut, const char *suffix, struct lens_err *err);

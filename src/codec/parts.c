@@ -17,13 +17,6 @@ const float lens_e2m1_no_minus_zero[16] = { 0.0f,  0.5f,  1.0f,  1.5f,
 					    0.0f,  -0.5f, -1.0f, -1.5f,
 					    -2.0f, -3.0f, -4.0f, -6.0f };
 
-bool lens_ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 const struct lens_tensor *lens_codec_beside(const struct lens_codec_site *site,
 					    const char *key, size_t cut,
 					    const char *suffix)

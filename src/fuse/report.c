@@ -6,16 +6,14 @@
 #include "fuse/session.h"
 #include "lens/log.h"
 
-#include <time.h>
-
-#define MINUTE 60
+#define MINUTE 60000000000ull /* ns */
 #define SLOTS 256
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	uint64_t what; /* a hash of what failed; 0: nothing yet */
-	time_t at;
-} said[SLOTS]; /* guarded by @lock */
+	uint64_t at;   /* by lens_now() */
+} said[SLOTS];         /* guarded by @lock */
 
 /* What failed: the tensor, where one is named; else all of it. */
 static uint64_t hash(const char *msg)
@@ -35,15 +33,14 @@ void lens_fuse_report(const struct lens_err *err)
 {
 	const uint64_t what = hash(err->msg);
 	const size_t slot = (what >> 32) % SLOTS;
-	struct timespec now;
+	const uint64_t now = lens_now();
 	bool again;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)pthread_mutex_lock(&lock);
-	again = said[slot].what == what && now.tv_sec - said[slot].at < MINUTE;
+	again = said[slot].what == what && now - said[slot].at < MINUTE;
 	if (!again) {
 		said[slot].what = what;
-		said[slot].at = now.tv_sec;
+		said[slot].at = now;
 	}
 	(void)pthread_mutex_unlock(&lock);
 	if (!again)

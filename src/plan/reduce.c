@@ -67,14 +67,6 @@ void lens_plan_scales(const struct lens_plan *p, uint64_t *made, uint64_t *ns)
 	(void)pthread_mutex_unlock(&m->lock);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* The bits of the largest magnitude among @n values, as f32. */
 static uint32_t most_of(enum lens_dtype from, const void *values, size_t n)
 {
@@ -315,7 +307,7 @@ int lens_scales_make(const struct lens_plan *p, const struct lens_encoder *e,
 		goto made;
 	(void)pthread_mutex_lock(&m->lock);
 	while (result == 0 && next_empty(r, &u0, u1, &bad)) {
-		const uint64_t began = now_ns();
+		const uint64_t began = lens_now();
 		uint64_t made = 0;
 		size_t end = u0 + 1;
 
@@ -331,7 +323,7 @@ int lens_scales_make(const struct lens_plan *p, const struct lens_encoder *e,
 		(void)pthread_mutex_lock(&m->lock);
 		m->busy = false;
 		m->made += made;
-		m->ns += now_ns() - began;
+		m->ns += lens_now() - began;
 		(void)pthread_cond_broadcast(&m->changed);
 	}
 	(void)pthread_mutex_unlock(&m->lock);

@@ -20,13 +20,6 @@ struct opening {
 	struct lens_index index; /* n is 0 without one */
 };
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 static bool there(int dir, const char *name)
 {
 	struct stat st;
@@ -97,7 +90,7 @@ static int no_weights(int dir, struct lens_err *err)
 
 	while (d && (e = readdir(d)))
 		for (size_t i = 0; i < best; i++)
-			if (ends_with(e->d_name, instead[i].end))
+			if (lens_ends_with(e->d_name, instead[i].end))
 				best = i;
 	if (d)
 		closedir(d);

@@ -18,13 +18,6 @@
 
 #define INFO_MOST (256u << 20)
 
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	const struct lens_shard *x = a, *y = b;
@@ -65,8 +58,8 @@ int lens_save_find(struct lens_ckpt *ck, struct lens_err *err)
 		struct lens_shard *s;
 
 		if (e->d_name[0] == '.' ||
-		    !ends_with(e->d_name, ".safetensors") ||
-		    ends_with(e->d_name, "adapter_model.safetensors"))
+		    !lens_ends_with(e->d_name, ".safetensors") ||
+		    lens_ends_with(e->d_name, "adapter_model.safetensors"))
 			continue;
 		if (ck->n_shards == room) {
 			room = room ? room * 2 : 16;

@@ -9,17 +9,8 @@
 #include "tree/tree.h"
 
 #include <errno.h>
-#include <time.h>
 
 #define FIRST_TIME 10 /* the first bucket that is shown: under 1024 ns */
-
-uint64_t lens_now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void add(_Atomic uint64_t *counter, uint64_t n)
 {

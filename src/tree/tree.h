@@ -240,7 +240,6 @@ struct lens_counters {
 	_Atomic uint64_t times[LENS_TIMES];
 	_Atomic uint64_t ns, ns_max;
 };
-uint64_t lens_now(void); /* ns, monotonic */
 void lens_count_read(struct lens_counters *c, uint64_t began, size_t asked,
 		     size_t got, int result);
 void lens_count_summary(struct lens_counters *c, uint64_t began);
