@@ -390,14 +390,18 @@ bool lens_pattern_has(const struct lens_pattern *p, const char *capture)
 	return part_called(p, capture) != NULL;
 }
 
+/* The capture of @other that is called as @part; NULL: none, or no capture. */
+static const struct part *namesake(const struct part *part,
+				   const struct lens_pattern *other)
+{
+	return part->kind != LITERAL ? part_called(other, part->text) : NULL;
+}
+
 void lens_pattern_inherit(struct lens_pattern *p,
 			  const struct lens_pattern *other)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		const struct part *o =
-			p->parts[i].kind != LITERAL ?
-				part_called(other, p->parts[i].text) :
-				NULL;
+		const struct part *o = namesake(&p->parts[i], other);
 
 		if (o && o->kind == ONE_OF && p->parts[i].kind != ONE_OF) {
 			p->parts[i].kind = ONE_OF;
@@ -421,10 +425,7 @@ const char *lens_pattern_unlike(const struct lens_pattern *p,
 				const struct lens_pattern *other)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		const struct part *o =
-			p->parts[i].kind != LITERAL ?
-				part_called(other, p->parts[i].text) :
-				NULL;
+		const struct part *o = namesake(&p->parts[i], other);
 
 		if (o && !is_alike(&p->parts[i], o))
 			return p->parts[i].text;
