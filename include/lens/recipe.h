@@ -232,7 +232,6 @@ LENS_DEFINE_CLEANUP(struct lens_recipe *, lens_recipe_free)
 /* The built-in ones, by name. */
 size_t lens_recipe_builtins(void);
 const char *lens_recipe_builtin_name(size_t i);
-const char *lens_recipe_builtin_text(size_t i);
 
 /* A built-in by @name, or the file @name if it holds a '/' or ends in ".json".
  */

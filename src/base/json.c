@@ -79,7 +79,9 @@ static void soften_number(char *s, size_t n)
 	memcpy(s, shorter, (size_t)k);
 }
 
-void lens_json_soften(char *s, size_t n)
+/* Make a checked text fit for cJSON, in place and without changing its length:
+ * NaN and infinities become 0, numbers longer than its buffer are shortened. */
+static void soften(char *s, size_t n)
 {
 	for (size_t at = 0; at < n; at++) {
 		size_t end;
@@ -113,7 +115,7 @@ cJSON *lens_json_tree(struct lens_json_part part)
 		return NULL;
 	memcpy(copy, part.text, part.n);
 	copy[part.n] = 0;
-	lens_json_soften(copy, part.n);
+	soften(copy, part.n);
 	return cJSON_ParseWithLength(copy, part.n + 1);
 }
 

@@ -21,8 +21,4 @@ static inline size_t lens_json_skip(const char *s, size_t n, size_t at)
  * that passed the gate. */
 size_t lens_json_behind(const char *s, size_t n, size_t at);
 
-/* Make a checked text fit for cJSON, in place and without changing its length:
- * NaN and infinities become 0, numbers longer than its buffer are shortened. */
-void lens_json_soften(char *s, size_t n);
-
 #endif

@@ -13,7 +13,7 @@
 #define HUGE (2u << 20)
 #define DONE_MOST (16u << 20) /* bytes kept of what was read to its end */
 
-void lens_cache_peak(struct lens_cache *c)
+static void note_peak(struct lens_cache *c)
 {
 	if (c->mapped + c->packed > c->stats.peak_bytes)
 		c->stats.peak_bytes = c->mapped + c->packed;
@@ -197,7 +197,7 @@ bool lens_cache_reserve(struct lens_cache *c, size_t size, struct map *ret)
 			if (!ret->mem)
 				return false;
 			c->mapped += size;
-			lens_cache_peak(c);
+			note_peak(c);
 			return true;
 		}
 		if (c->n_pool)

@@ -95,7 +95,6 @@ bool lens_cache_reserve(struct lens_cache *c, size_t size, struct map *ret);
 void lens_cache_release(struct lens_cache *c, struct map map);
 /* Take @b out of the table and free it; nobody has it pinned. */
 void lens_cache_drop(struct lens_cache *c, struct block *b);
-void lens_cache_peak(struct lens_cache *c);
 void lens_cache_unmap_pool(struct lens_cache *c);
 
 /* cold.c */

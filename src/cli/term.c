@@ -51,10 +51,3 @@ unsigned lens_term_width(int fd)
 
 	return columns >= 40 ? columns : 0;
 }
-
-unsigned lens_term_rows(int fd)
-{
-	struct winsize w;
-
-	return ioctl(fd, TIOCGWINSZ, &w) == 0 ? w.ws_row : 0;
-}

@@ -14,7 +14,6 @@ bool lens_term_colours(int fd);
 bool lens_term_utf8(void);
 /* 0: not known. */
 unsigned lens_term_columns(int fd);
-unsigned lens_term_rows(int fd);
 /* How wide a line may be; 0: as wide as it is, @fd being no terminal, or one
  * too narrow for anything. */
 unsigned lens_term_width(int fd);

@@ -223,8 +223,10 @@ static int check_lone(struct lens_plan *p, const struct lens_items *items,
 	return 0;
 }
 
-int lens_plan_pair(struct lens_plan *p, const struct lens_plan_opts *opts,
-		   struct lens_items *items, struct lens_err *err)
+/* Drop what is dropped unread, and pair tensors with their companions: what is
+ * left is added to @items. */
+static int pair(struct lens_plan *p, const struct lens_plan_opts *opts,
+		struct lens_items *items, struct lens_err *err)
 {
 	if (lens_plan_params(p, opts, err) < 0 || lens_plan_live(p, err) < 0 ||
 	    lens_plan_quant(p, err) < 0 || lens_plan_codecs(p, err) < 0 ||
@@ -278,7 +280,7 @@ static int open_like(struct lens_plan *p, const struct lens_plan_opts *opts,
 	p->like->recipe = p->recipe;
 	p->like->in = LENS_HF;
 	p->like->out = LENS_NATIVE;
-	if (lens_plan_pair(p->like, &forward, items, err) < 0)
+	if (pair(p->like, &forward, items, err) < 0)
 		return lens_wrap(err, "--like '%s'",
 				 LENS_SHOW(lens_ckpt_path(opts->like)));
 	return 0;
@@ -292,7 +294,7 @@ static int compile(struct lens_plan *p, const struct lens_plan_opts *opts,
 
 	if (check_opts(p, opts, err) < 0 ||
 	    open_like(p, opts, &like, err) < 0 ||
-	    lens_plan_pair(p, opts, &items, err) < 0)
+	    pair(p, opts, &items, err) < 0)
 		return -err->code;
 	if (p->in == LENS_HF &&
 	    (rename_all(p, &items, err) < 0 || check_lone(p, &items, err) < 0 ||

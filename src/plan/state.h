@@ -185,11 +185,6 @@ int lens_plan_finish(struct lens_plan *p, struct lens_items *items,
 		     const struct lens_plan_opts *opts,
 		     struct lens_notes *notes, struct lens_err *err);
 
-/* compile.c: drop what is dropped unread, and pair tensors with their
- * companions: what is left is added to @items. */
-int lens_plan_pair(struct lens_plan *p, const struct lens_plan_opts *opts,
-		   struct lens_items *items, struct lens_err *err);
-
 /* The key that the names stage makes of @key, a tensor like @v; @key itself if
  * none matches. */
 int lens_plan_rename(struct lens_plan *p, const char *key,

@@ -23,11 +23,6 @@ const char *lens_recipe_builtin_name(size_t i)
 	return lens_builtins[i].name;
 }
 
-const char *lens_recipe_builtin_text(size_t i)
-{
-	return lens_builtins[i].text;
-}
-
 static int open_builtin(size_t i, struct lens_recipe **ret,
 			struct lens_err *err)
 {

@@ -48,10 +48,6 @@ int lens_summary_make(const struct lens_view *v, size_t i, unsigned jobs,
 		      struct lens_summary *ret,
 		      struct lens_err *err) LENS_MUST_CHECK;
 
-/* summary_text.c: as text, whose length does not depend on what it says. */
-void lens_summary_text(const struct lens_view *v, size_t i,
-		       const struct lens_summary *s, struct lens_buf *out);
-
 /* The last few that were made; they lock themselves. Zeroed is empty. */
 struct lens_summaries {
 	pthread_mutex_t lock; /* of @kept and @next */

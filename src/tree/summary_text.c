@@ -189,8 +189,9 @@ static uint64_t count_of(const struct lens_tensor *t)
 	return lens_values_count(t->dtype, t->size);
 }
 
-void lens_summary_text(const struct lens_view *v, size_t i,
-		       const struct lens_summary *s, struct lens_buf *out)
+/* Its length does not depend on what it says. */
+static void put_text(const struct lens_view *v, size_t i,
+		     const struct lens_summary *s, struct lens_buf *out)
 {
 	const struct lens_tensor *t = &lens_plan_at(v->plan, i)->t;
 
@@ -244,7 +245,7 @@ static int make(const struct lens_view *v, size_t i, struct lens_buf *text,
 	if (r < 0)
 		return r;
 	lens_count_summary(v->counters, began);
-	lens_summary_text(v, i, s, text);
+	put_text(v, i, s, text);
 	if (text->failed)
 		return lens_fail(err, ENOMEM, "no memory for a summary");
 	assert(text->n == lens_summary_size(v, i));

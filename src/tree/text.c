@@ -6,7 +6,7 @@
 
 /* Names from outside, whole; what could end a line or drive a terminal becomes
  * \xHH, a backslash \\. */
-void lens_text_escape(struct lens_buf *out, const char *text)
+static void escape(struct lens_buf *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text, *from = s;
 
@@ -42,7 +42,7 @@ void lens_text_plan_line(const struct lens_view *v, size_t i,
 {
 	const struct lens_tensor *t = &lens_plan_at(v->plan, i)->t;
 
-	lens_text_escape(out, t->name);
+	escape(out, t->name);
 	lens_buf_printf(out, "\t%s\t", lens_dtype_name(t->dtype));
 	lens_text_shape(out, t);
 	lens_buf_printf(out, "\t%s\t",
@@ -56,18 +56,18 @@ void lens_text_key_line(const struct lens_view *v, size_t i,
 {
 	const struct lens_key_fate *k = lens_plan_key(v->plan, i);
 
-	lens_text_escape(out, k->t->name);
+	escape(out, k->t->name);
 	lens_buf_printf(out, "\t%s\t", lens_fate_name(k->fate));
-	lens_text_escape(out, k->into ? k->into : "-");
+	escape(out, k->into ? k->into : "-");
 	lens_buf_puts(out, "\t");
-	lens_text_escape(out, k->rule ? k->rule : "-");
+	escape(out, k->rule ? k->rule : "-");
 	lens_buf_puts(out, "\n");
 }
 
 void lens_text_head(const struct lens_tensor *t, struct lens_buf *out)
 {
 	lens_buf_puts(out, "key      ");
-	lens_text_escape(out, t->name);
+	escape(out, t->name);
 	lens_buf_printf(out, "\ndtype    %s\nshape    ",
 			lens_dtype_name(t->dtype));
 	lens_text_shape(out, t);
@@ -93,9 +93,9 @@ void lens_text_readme(const struct lens_view *v, struct lens_buf *out)
 	lens_buf_puts(out,
 		      "This folder tells how the files beside it are made. "
 		      "They are a view of\n  ");
-	lens_text_escape(out, lens_view_source(v));
+	escape(out, lens_view_source(v));
 	lens_buf_puts(out, "\nRecipe: ");
-	lens_text_escape(out, v->why);
+	escape(out, v->why);
 	lens_buf_puts(
 		out,
 		".\n"

@@ -129,7 +129,6 @@ int lens_lines_read(const struct lens_view *v, struct lens_lines *l,
 void lens_lines_fini(struct lens_lines *l);
 
 /* text.c: the words of the inspection tree. */
-void lens_text_escape(struct lens_buf *out, const char *text);
 void lens_text_shape(struct lens_buf *out, const struct lens_tensor *t);
 void lens_text_plan_line(const struct lens_view *v, size_t i,
 			 struct lens_buf *out);
