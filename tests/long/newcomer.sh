@@ -40,8 +40,8 @@ for how in root user; do
 	cp -a "$work/fresh" "$tree"
 	opened "$tree"
 	if [ "$how" = root ]; then
-		sources "$tree/root/lensfs"
-		run=(sh -c "cd /root/lensfs && $command")
+		sources "$tree/srv/lensfs"
+		run=(sh -c "cd /srv/lensfs && $command")
 	else
 		inside "$tree" apt-get update -q
 		inside "$tree" apt-get install -qy --no-install-recommends sudo
