@@ -7,7 +7,7 @@
 # made by debootstrap: no registry is asked.  As root.
 set -eu
 . "$(dirname "$0")/tree.sh"
-make=$1
+make=$(realpath "$1")
 if ! command -v buildah >/dev/null; then
 	echo "needs buildah"
 	exit 77

@@ -7,7 +7,7 @@
 # trixie is booted, too, by BOOT, which is boot.sh.  As root.
 set -eu
 . "$(dirname "$0")/tree.sh"
-suite=$1 make=$2 boot=$3
+suite=$1 make=$(realpath "$2") boot=$3
 fresh=$work/fresh build=$work/build
 debian "$suite" "$fresh"
 inside "$fresh" apt-get update -q

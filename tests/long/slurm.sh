@@ -5,7 +5,7 @@
 # slurmctld with two nodes on this host: eight parts, of which one is killed in
 # the middle and requeued, make what one process makes.  As root.
 set -u
-lensfs=$1 make=$2
+lensfs=$(realpath "$1") make=$(realpath "$2")
 script=$(cd "$(dirname "$0")/../.." && pwd)/packaging/slurm/convert.sbatch
 for program in slurmctld slurmd munged; do
 	if [ "$(id -u)" != 0 ] || ! command -v "$program" >/dev/null; then
