@@ -29,11 +29,11 @@ def main():
         src, out, new = (Path(d) / name for name in ("src", "out", "new"))
         subprocess.run([maker, "--layers", "5", "--experts", "16", "--hidden", "4096", "--inter", "2048", "--vocab", "128",
                         "--shards", "4", str(src)], check=True, capture_output=True)
-        timed(lensfs, "convert", "-q", src, out)
+        timed(lensfs, "convert", "-q", "--shard-size", "1GB", src, out)
         size = sum(f.stat().st_size for f in out.glob("*.safetensors")) / 1e9
         took = {"convert": [], "verify": [], "hash": []}
         for _ in range(rounds):
-            took["convert"].append(timed(lensfs, "convert", "-q", src, new))
+            took["convert"].append(timed(lensfs, "convert", "-q", "--shard-size", "1GB", src, new))
             shutil.rmtree(new)
             took["verify"].append(timed(lensfs, "verify", "-q", src, out))
             took["hash"].append(timed(lensfs, "hash", "-q", src))
