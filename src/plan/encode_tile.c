@@ -116,7 +116,7 @@ bool lens_work_encodes(const struct lens_work *w, const struct lens_tile *t)
 	const unsigned b = w->o->v.rank - 1;
 
 	return t->piece->step[b] == 1 && t->piece->step[b - 1] == 1 &&
-	       t->kn[b] * t->kn[b - 1] <= LENS_TURNED && columns_at_once(w, t);
+	       t->kn[b] * t->kn[b - 1] <= LENS_PART && columns_at_once(w, t);
 }
 
 /* Columns of the output, rows of the source, to codes one after another. */
@@ -152,16 +152,20 @@ int lens_work_encode_turned(const struct lens_work *w,
 {
 	const unsigned b = w->o->v.rank - 1;
 	const uint64_t rows = t->kn[b - 1], at_once = columns_at_once(w, t);
-	unsigned char *all = w->x->turned;
+	unsigned char *all = lens_part_take(err);
 	struct lens_tile part = *t;
+	int r = 0;
 
-	for (uint64_t c = 0; c < t->kn[b]; c += part.kn[b]) {
+	if (!all)
+		return -err->code;
+	for (uint64_t c = 0; r == 0 && c < t->kn[b]; c += part.kn[b]) {
 		part.k0[b] = t->k0[b] + c;
 		part.kn[b] = t->kn[b] - c < at_once ? t->kn[b] - c : at_once;
-		if (encode_columns(w, &part, all + c * rows, err) < 0)
-			return -err->code;
+		r = encode_columns(w, &part, all + c * rows, err);
 	}
-	lens_transpose(1, lens_work_place(w, t, 0, 0), w->stride, all, rows,
-		       t->kn[b], rows);
-	return 0;
+	if (r == 0)
+		lens_transpose(1, lens_work_place(w, t, 0, 0), w->stride, all,
+			       rows, t->kn[b], rows);
+	lens_part_give(all);
+	return r;
 }

@@ -183,13 +183,14 @@ static int one_part(void *ctx, size_t i, struct lens_err *err)
 		.row = i % parts / b->col_parts * b->rows,
 		.col = i % b->col_parts * b->cols,
 	};
-	struct lens_scratch *x = lens_plan_scratch(err);
-	unsigned char *values = x ? lens_scratch_part(x, err) : NULL;
+	unsigned char *values;
+	int n;
 
-	if (!values)
-		return -err->code;
 	if (lens_cancelled())
 		return lens_fail(err, EINTR, "nobody waits for it any more");
+	values = lens_part_take(err);
+	if (!values)
+		return -err->code;
 	slab.n_rows =
 		r->rows - slab.row < b->rows ? r->rows - slab.row : b->rows;
 	slab.n_cols =
@@ -198,11 +199,12 @@ static int one_part(void *ctx, size_t i, struct lens_err *err)
 		slab.outer[d] = rest % v->shape[d];
 		rest /= v->shape[d];
 	}
-	if (lens_slab_make(b->p, &r->values, &slab, values,
-			   (size_t)slab.n_cols * es, false, err) < 0)
-		return -err->code;
-	look(b, (size_t)matrix / per, &slab, values);
-	return 0;
+	n = lens_slab_make(b->p, &r->values, &slab, values,
+			   (size_t)slab.n_cols * es, false, err);
+	if (n == 0)
+		look(b, (size_t)matrix / per, &slab, values);
+	lens_part_give(values);
+	return n;
 }
 
 static float scale_of(uint32_t most)

@@ -16,7 +16,6 @@ static void release(void *p)
 {
 	struct lens_scratch *x = p;
 
-	free(x->part);
 	free(x);
 }
 
@@ -34,23 +33,12 @@ struct lens_scratch *lens_plan_scratch(struct lens_err *err)
 	if (x)
 		return x;
 	x = have_key ? malloc(sizeof(*x)) : NULL;
-	if (x)
-		x->part = NULL;
 	if (!x || pthread_setspecific(key, x) != 0) {
 		free(x);
 		(void)lens_fail(err, ENOMEM, "no memory to make a tensor in");
 		return NULL;
 	}
 	return x;
-}
-
-unsigned char *lens_scratch_part(struct lens_scratch *x, struct lens_err *err)
-{
-	if (!x->part)
-		x->part = malloc(LENS_PART);
-	if (!x->part)
-		(void)lens_fail(err, ENOMEM, "no memory to make a tensor in");
-	return x->part;
 }
 
 /* The box of companion @c that belongs to logical box @box. */

@@ -234,9 +234,8 @@ int lens_out_read(const struct lens_plan *p, const struct lens_out *o,
 #define LENS_CODES (512u << 10) /* bytes read at once */
 #define LENS_MOVED \
 	(256u << 10) /* bytes turned at once, when they are decoded at once */
-#define LENS_TURNED (256u << 10) /* there are as many as reading threads */
-#define LENS_WINDOW (32u << 10)  /* companion elements at once */
-#define LENS_LINE 1024           /* elements cast at once */
+#define LENS_WINDOW (32u << 10) /* companion elements at once */
+#define LENS_LINE 1024          /* elements cast at once */
 struct lens_scratch {
 	unsigned char codes[LENS_CODES];
 	unsigned char moved[LENS_MOVED];
@@ -244,12 +243,12 @@ struct lens_scratch {
 	unsigned char raw[LENS_WINDOW * 4];
 	unsigned char line[2][LENS_LINE * 8];
 	unsigned char values[LENS_LINE * 8]; /* to be encoded */
-	unsigned char turned[LENS_TURNED];   /* codes, until they are */
-	unsigned char *part; /* LENS_PART bytes, for whom asks for them */
 };
+/* part.c: LENS_PART bytes for a part of a tensor, to be given back by the same
+ * thread, which takes no other meanwhile.  NULL: no memory. */
 #define LENS_PART (1u << 20)
-/* @x->part, made now if need be; NULL: no memory. */
-unsigned char *lens_scratch_part(struct lens_scratch *x, struct lens_err *err);
+unsigned char *lens_part_take(struct lens_err *err);
+void lens_part_give(unsigned char *part);
 /* Whose tensors @s is of. */
 static inline const struct lens_ckpt *
 lens_stored_ckpt(const struct lens_plan *p, const struct lens_stored *s)
