@@ -21,6 +21,25 @@ enum lens_cpu {
 	LENS_CPU_NEON = 4,
 };
 
+/*
+ * BF16 by one scale to E4M3, ready for many values.  A magnitude has exponent e
+ * and mantissa m, of 7 bits, and x is how far e is above @exponent.  Its code
+ * is code[m / 8], one more if m > last[m / 8], and 8 for each of x; 0x7e at
+ * most.  If that is below 8, which is where codes are subnormal, it is
+ * instead under[x + 11] and one more for each of within[][x + 11] that m is
+ * greater than; 0 where x + 11 is negative.
+ */
+struct lens_steps {
+	float scale;
+	uint8_t code[16], last[16];
+	uint8_t under[16], within[4][16];
+	uint8_t exponent;
+	uint8_t flip; /* the sign bit of codes, if the scale is negative */
+};
+/* Takes as long as some thousand values.  false, and nothing done, for a scale
+ * that is 0, no number, or beyond 2^60 or 2^-60. */
+bool lens_steps_make(struct lens_steps *ret, float scale);
+
 struct lens_kernels {
 	const char *name; /* of the strongest variant in it: "scalar", "avx2" */
 
@@ -60,6 +79,9 @@ struct lens_kernels {
 			    float scale);
 	void (*bf16_e4m3_by)(uint8_t *dst, const uint16_t *src, size_t n,
 			     float scale);
+	/* The same codes, by way of the scale's steps. */
+	void (*bf16_e4m3_steps)(uint8_t *dst, const uint16_t *src, size_t n,
+				const struct lens_steps *steps);
 	/* The largest of all bit patterns without their sign: of the number
 	 * farthest from 0, or of an infinity, or of a NaN, if there is one.
 	 * BF16 and F16; F32. 0 of none. */

@@ -186,6 +186,7 @@ const struct lens_kernels lens_kernels_scalar = {
 	.scale_f32 = scale_f32,
 	.f32_e4m3_by = f32_e4m3_by,
 	.bf16_e4m3_by = bf16_e4m3_by,
+	.bf16_e4m3_steps = lens_steps_scalar,
 	.most16 = most16,
 	.most32 = most32,
 	.transpose1 = transpose1,

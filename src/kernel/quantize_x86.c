@@ -159,6 +159,106 @@ FMA static void bf16_e4m3_by_avx2(uint8_t *dst, const uint16_t *src, size_t n,
 	}
 }
 
+/* What the vectors below keep of lens_steps, each half the same. */
+struct steps {
+	__m256i code, last, low, lower, under, within[4], flip;
+};
+
+/* A code's exponent counts from UNDER below the scale's, where none is normal,
+ * so that no byte is negative. */
+#define UNDER 8
+#define LEAST 48 /* the code of half the scale: steps begin at it or above */
+#define SHIFT (8 * UNDER - LEAST) /* what this makes of code 0 */
+
+AVX2 static inline __m256i both_halves(const uint8_t *p)
+{
+	return _mm256_broadcastsi128_si256(load128(p));
+}
+
+AVX2 static inline struct steps steps_of(const struct lens_steps *p)
+{
+	struct steps s = {
+		.code = _mm256_sub_epi8(both_halves(p->code),
+					_mm256_set1_epi8(LEAST)),
+		.last = both_halves(p->last),
+		.low = _mm256_set1_epi8((char)(p->exponent - UNDER)),
+		.lower = _mm256_set1_epi8(
+			(char)(p->exponent - LENS_STEPS_UNDER)),
+		.under = both_halves(p->under),
+		.flip = _mm256_set1_epi8((char)p->flip),
+	};
+
+	for (unsigned k = 0; k < 4; k++)
+		s.within[k] = both_halves(p->within[k]);
+	return s;
+}
+
+/* Codes by exponents and mantissas, where they are subnormal. */
+AVX2 static inline __m256i small_codes(__m256i e, __m256i m,
+				       const struct steps *s)
+{
+	const __m256i at = _mm256_min_epu8(_mm256_subs_epu8(e, s->lower),
+					   _mm256_set1_epi8(15));
+	__m256i code = _mm256_shuffle_epi8(s->under, at);
+
+	_Pragma("GCC unroll 4") for (unsigned k = 0; k < 4; k++)
+	{
+		code = _mm256_sub_epi8(
+			code, _mm256_cmpgt_epi8(m, _mm256_shuffle_epi8(
+							   s->within[k], at)));
+	}
+	return code;
+}
+
+/* 32 values to codes; packing leaves the halves of a and b in turn. */
+AVX2 static inline __m256i step_codes(__m256i a, __m256i b,
+				      const struct steps *s)
+{
+	const __m256i low = _mm256_set1_epi16(0x7f);
+	const __m256i m = _mm256_packus_epi16(_mm256_and_si256(a, low),
+					      _mm256_and_si256(b, low)),
+		      e = _mm256_packus_epi16(
+			      _mm256_srli_epi16(_mm256_slli_epi16(a, 1), 8),
+			      _mm256_srli_epi16(_mm256_slli_epi16(b, 1), 8));
+	const __m256i eighth = _mm256_and_si256(_mm256_srli_epi16(m, 3),
+						_mm256_set1_epi8(0x0f));
+	/* 20 of them are more than there are codes. */
+	const __m256i up = _mm256_min_epu8(_mm256_subs_epu8(e, s->low),
+					   _mm256_set1_epi8(20));
+	const __m256i sum = _mm256_sub_epi8(
+		_mm256_add_epi8(_mm256_slli_epi16(up, 3),
+				_mm256_shuffle_epi8(s->code, eighth)),
+		_mm256_cmpgt_epi8(m, _mm256_shuffle_epi8(s->last, eighth)));
+	__m256i code = _mm256_subs_epu8(
+		_mm256_min_epu8(sum, _mm256_set1_epi8((char)(0x7e + SHIFT))),
+		_mm256_set1_epi8(SHIFT));
+	const __m256i small = _mm256_cmpgt_epi8(_mm256_set1_epi8(8), code);
+
+	if (!_mm256_testz_si256(small, small))
+		code = _mm256_blendv_epi8(code, small_codes(e, m, s), small);
+	return _mm256_or_si256(code,
+			       _mm256_and_si256(_mm256_packs_epi16(a, b),
+						_mm256_set1_epi8((char)0x80)));
+}
+
+AVX2 static void bf16_e4m3_steps_avx2(uint8_t *dst, const uint16_t *src,
+				      size_t n, const struct lens_steps *steps)
+{
+	const struct steps s = steps_of(steps);
+
+	if (n < 32) {
+		lens_steps_scalar(dst, src, n, steps);
+		return;
+	}
+	for (size_t i = 0; i < n; i = next(i, n, 32)) {
+		const __m256i code =
+			step_codes(load(src + i), load(src + i + 16), &s);
+
+		store(dst + i, _mm256_permute4x64_epi64(
+				       _mm256_xor_si256(code, s.flip), 0xd8));
+	}
+}
+
 AVX2 static uint16_t most16_avx2(const uint16_t *src, size_t n)
 {
 	const __m256i mask = _mm256_set1_epi16(0x7fff);
@@ -194,6 +294,7 @@ void lens_kernels_init_quantize(struct lens_kernels *k)
 	k->f32_e4m3 = f32_e4m3_avx2;
 	k->f32_e4m3_by = f32_e4m3_by_avx2;
 	k->bf16_e4m3_by = bf16_e4m3_by_avx2;
+	k->bf16_e4m3_steps = bf16_e4m3_steps_avx2;
 	k->most16 = most16_avx2;
 	k->most32 = most32_avx2;
 }

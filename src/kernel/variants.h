@@ -8,6 +8,12 @@
 /* The whole table; what a variant can't do, or not faster, goes there. */
 extern const struct lens_kernels lens_kernels_scalar;
 
+/* steps.c.  The least exponent that a step is in is one more than this below
+ * the scale's. */
+#define LENS_STEPS_UNDER 11
+void lens_steps_scalar(uint8_t *dst, const uint16_t *src, size_t n,
+		       const struct lens_steps *s);
+
 #if defined(__x86_64__)
 unsigned lens_cpu_x86(void);
 void lens_kernels_init_x86(struct lens_kernels *k, unsigned cpu);

@@ -45,9 +45,23 @@ static bool can_encode(const struct lens_encoder *e, float scale, uint32_t most)
 	return isinf(largest);
 }
 
+/* The steps of @scale, if they are there or it comes for a second time in this
+ * place: to make them takes as long as some thousand values. */
+static const struct lens_steps *steps_of(struct lens_stepped *s, float scale)
+{
+	const bool again = s->asked == scale;
+
+	s->asked = scale;
+	if (s->steps.scale == scale ||
+	    (again && lens_steps_make(&s->steps, scale)))
+		return &s->steps;
+	return NULL;
+}
+
 /* Values that all have one scale. */
 static bool encode_run(const struct lens_encoder *e, float scale,
-		       const void *values, size_t n, uint8_t *dst)
+		       const void *values, size_t n, uint8_t *dst,
+		       struct lens_stepped *s)
 {
 	const struct lens_kernels *k = lens_kernels();
 	const size_t es = lens_dtype_bits(e->from) / 8;
@@ -55,7 +69,12 @@ static bool encode_run(const struct lens_encoder *e, float scale,
 
 	if (e->from == LENS_BF16 &&
 	    (e->made_by || (uint32_t)k->most16(values, n) << 16 < INFINITE)) {
-		k->bf16_e4m3_by(dst, values, n, scale);
+		const struct lens_steps *steps = steps_of(s, scale);
+
+		if (steps)
+			k->bf16_e4m3_steps(dst, values, n, steps);
+		else
+			k->bf16_e4m3_by(dst, values, n, scale);
 		return true;
 	}
 	for (size_t i = 0, m; i < n; i += m) {
@@ -69,7 +88,8 @@ static bool encode_run(const struct lens_encoder *e, float scale,
 }
 
 bool lens_encode(const struct lens_encoder *e, const uint64_t *at, unsigned dim,
-		 const void *values, size_t n, uint8_t *dst)
+		 const void *values, size_t n, uint8_t *dst,
+		 struct lens_stepped *s)
 {
 	const size_t es = lens_dtype_bits(e->from) / 8;
 	const float *scale = e->scale;
@@ -78,14 +98,15 @@ bool lens_encode(const struct lens_encoder *e, const uint64_t *at, unsigned dim,
 		if (d != dim)
 			scale += at[d] / e->div[d] * e->stride[d];
 	for (size_t i = 0, m; i < n; i += m) {
-		const uint64_t x = at[dim] + i,
-			       left = e->stride[dim] ?
-					      e->div[dim] - x % e->div[dim] :
-					      n;
+		const uint64_t x = at[dim] + i;
+		const uint64_t block = e->stride[dim] ? x / e->div[dim] : 0;
 
-		m = n - i < left ? n - i : (size_t)left;
-		if (!encode_run(e, scale[x / e->div[dim] * e->stride[dim]],
-				(const char *)values + i * es, m, dst + i))
+		m = n - i;
+		if (e->stride[dim] && m > (block + 1) * e->div[dim] - x)
+			m = (size_t)((block + 1) * e->div[dim] - x);
+		if (!encode_run(e, scale[block * e->stride[dim]],
+				(const char *)values + i * es, m, dst + i,
+				&s[block % LENS_STEPPED]))
 			return false;
 	}
 	return true;

@@ -35,7 +35,7 @@ void lens_work_encode(const struct lens_work *w, const struct lens_tile *t,
 	place_of(w, t, ka, kb, at);
 	for (size_t i = 0; i < n; i += run) {
 		if (!lens_encode(e, at, dim, (const char *)values + i * es, run,
-				 dst + i))
+				 dst + i, w->x->stepped))
 			*w->unfit = true;
 		at[dim] += step;
 	}

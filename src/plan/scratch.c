@@ -33,6 +33,8 @@ struct lens_scratch *lens_plan_scratch(struct lens_err *err)
 	if (x)
 		return x;
 	x = have_key ? malloc(sizeof(*x)) : NULL;
+	if (x)
+		memset(x->stepped, 0, sizeof(x->stepped));
 	if (!x || pthread_setspecific(key, x) != 0) {
 		free(x);
 		(void)lens_fail(err, ENOMEM, "no memory to make a tensor in");

@@ -48,10 +48,18 @@ int lens_scales_for(const struct lens_plan *p, const struct lens_out *o,
 		    const uint64_t *outer, struct lens_err *err);
 int lens_scales_read(const struct lens_plan *p, const struct lens_encoder *e,
 		     uint64_t e0, uint64_t e1, void *dst, struct lens_err *err);
-/* Codes of @n values along dimension @dim, the first at index @at; false if
- * they should not have been NaN or infinite. */
+/* The steps of the scale that came last in this place, once it comes again;
+ * there are places for as many blocks as a line commonly has. */
+#define LENS_STEPPED 128
+struct lens_stepped {
+	float asked; /* 0: none yet */
+	struct lens_steps steps;
+};
+/* Codes of @n values along dimension @dim, the first at index @at; s[] is the
+ * thread's.  false if they should not have been NaN or infinite. */
 bool lens_encode(const struct lens_encoder *e, const uint64_t *at, unsigned dim,
-		 const void *values, size_t n, uint8_t *dst);
+		 const void *values, size_t n, uint8_t *dst,
+		 struct lens_stepped *s);
 /* An encoder for values like @v, n scales to come; NULL: no memory. */
 struct lens_encoder *lens_encoder_new(struct lens_plan *p,
 				      const struct lens_virtual *v, size_t n);
@@ -243,6 +251,7 @@ struct lens_scratch {
 	unsigned char raw[LENS_WINDOW * 4];
 	unsigned char line[2][LENS_LINE * 8];
 	unsigned char values[LENS_LINE * 8]; /* to be encoded */
+	struct lens_stepped stepped[LENS_STEPPED];
 };
 /* part.c: LENS_PART bytes for a part of a tensor, to be given back by the same
  * thread, which takes no other meanwhile.  NULL: no memory. */

@@ -287,6 +287,60 @@ static void code4_bf16(void)
 		     mxfp4.s.values, factors, factors);
 }
 
+/* Weights to quantize, bell-shaped as training leaves them; and numbers that
+ * become each code as often. */
+static uint16_t bells[NEAR], flats[NEAR];
+static struct lens_steps steps;
+
+static void set_up_weights(void)
+{
+	const float scale = 0.013f;
+	uint32_t x = 1;
+
+	(void)lens_steps_make(&steps, scale);
+	for (size_t i = 0; i < NEAR; i++) {
+		float sum = -6;
+		uint8_t code;
+
+		for (unsigned j = 0; j < 12; j++) {
+			x = x * 1664525 + 1013904223;
+			sum += (float)(x >> 8) * 0x1p-24f;
+		}
+		code = (uint8_t)(x >> 16);
+		if ((code & 0x7f) == 0x7f)
+			code ^= 1;
+		bells[i] = lens_f32_to_bf16(sum * scale * 80);
+		flats[i] = lens_f32_to_bf16(lens_e4m3_f32(code) * scale);
+	}
+}
+
+static void quotients(void)
+{
+	k.bf16_e4m3_by(out, bells, NEAR, steps.scale);
+}
+
+static void quotients_runs(void)
+{
+	for (size_t i = 0; i < NEAR; i += 128)
+		k.bf16_e4m3_by(out + i, bells + i, 128, steps.scale);
+}
+
+static void by_steps(void)
+{
+	k.bf16_e4m3_steps(out, bells, NEAR, &steps);
+}
+
+static void by_steps_flat(void)
+{
+	k.bf16_e4m3_steps(out, flats, NEAR, &steps);
+}
+
+static void by_steps_runs(void)
+{
+	for (size_t i = 0; i < NEAR; i += 128)
+		k.bf16_e4m3_steps(out + i, bells + i, 128, &steps);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -307,6 +361,11 @@ static const struct {
 	{ "f32 -> bf16", f32_bf16, NEAR, false, 0, 0 },
 	{ "f32 -> f16", f32_f16, NEAR, false, 0, 0 },
 	{ "f32 -> e4m3", f32_e4m3, NEAR, false, 0, 0 },
+	{ "bf16 / scale -> e4m3", quotients, NEAR, false, 0, 0 },
+	{ "  in runs of 128", quotients_runs, NEAR, false, 0, 0 },
+	{ "  by steps", by_steps, NEAR, false, 0, 0 },
+	{ "  by steps, each code as often", by_steps_flat, NEAR, false, 0, 0 },
+	{ "  by steps, in runs of 128", by_steps_runs, NEAR, false, 0, 0 },
 	{ "f32 * scale", scale_f32, NEAR, false, 0, 0 },
 	{ "shuffle, 2 bytes", shuffle2, NEAR, false, 0, 0 },
 	{ "unshuffle, 2 bytes", unshuffle2, NEAR, false, 0, 0 },
@@ -406,6 +465,7 @@ int main(void)
 	for (size_t i = FAR / 2; i < FAR / 2 + NEAR; i++)
 		in[i] &= 15;
 	k = *lens_kernels();
+	set_up_weights();
 	set_up_formats();
 	table(true);
 	if (strcmp(k.name, "scalar") != 0) {

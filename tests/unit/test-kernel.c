@@ -334,17 +334,32 @@ CALL(f32_e4m3)
 CALL(scale_f32, -1.7f)
 CALL(f32_e4m3_by, -1.7f)
 
+/* The same numbers, but for those that are none. */
+static const uint16_t *numbers_of(const void *src, size_t n)
+{
+	static uint16_t v[300];
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&v[i], (const char *)src + 2 * i, 2);
+		if ((v[i] & 0x7f80) == 0x7f80)
+			v[i] ^= 0x4000;
+	}
+	return v;
+}
+
 static void call_bf16_e4m3_by(const struct lens_kernels *k, void *dst,
 			      const void *src, size_t n)
 {
-	uint16_t finite[300];
+	k->bf16_e4m3_by(dst, numbers_of(src, n), n, 0x1.37p-30f);
+}
 
-	for (size_t i = 0; i < n; i++) {
-		memcpy(&finite[i], (const char *)src + 2 * i, 2);
-		if ((finite[i] & 0x7f80) == 0x7f80)
-			finite[i] ^= 0x4000;
-	}
-	k->bf16_e4m3_by(dst, finite, n, 0x1.37p-30f);
+static void call_bf16_e4m3_steps(const struct lens_kernels *k, void *dst,
+				 const void *src, size_t n)
+{
+	struct lens_steps steps;
+
+	ck_assert(lens_steps_make(&steps, -0x1.d3p-3f));
+	k->bf16_e4m3_steps(dst, numbers_of(src, n), n, &steps);
 }
 
 static void call_most16(const struct lens_kernels *k, void *dst,
@@ -382,6 +397,7 @@ static const struct {
 	{ "scale_f32", 4, 4, call_scale_f32 },
 	{ "f32_e4m3_by", 4, 1, call_f32_e4m3_by },
 	{ "bf16_e4m3_by", 2, 1, call_bf16_e4m3_by },
+	{ "bf16_e4m3_steps", 2, 1, call_bf16_e4m3_steps },
 	{ "most16", 2, 2, call_most16 },
 	{ "most32", 4, 4, call_most32 },
 };
@@ -476,13 +492,25 @@ START_TEST(quotients_round_to_the_nearest_code)
 }
 END_TEST
 
+static void same_codes(const uint16_t *src, const uint8_t *got,
+		       const uint8_t *want, size_t n, float scale,
+		       const char *how)
+{
+	for (size_t i = 0; i < n; i++)
+		if (got[i] != want[i])
+			ck_abort_msg("%s: %#x by %a: %#x, not %#x", how, src[i],
+				     scale, got[i], want[i]);
+}
+
 /* Every finite BF16 there is, in an order that mixes them, by scales of any
- * kind: as the scalar code, which is the definition. */
+ * kind: as the scalar code, which is the definition; by steps, too. */
 START_TEST(all_of_bf16_by_many_scales)
 {
 	static uint16_t src[1 << 16];
 	static uint8_t got[1 << 16], want[1 << 16];
+	struct lens_steps steps = { 0 };
 	struct lens_kernels c, k;
+	unsigned with_steps = 0;
 	size_t n = 0;
 
 	lens_kernels_init(&c, 0);
@@ -506,11 +534,18 @@ START_TEST(all_of_bf16_by_many_scales)
 			continue;
 		c.bf16_e4m3_by(want, src, n, scale);
 		k.bf16_e4m3_by(got, src, n, scale);
-		for (size_t i = 0; i < n; i++)
-			if (got[i] != want[i])
-				ck_abort_msg("%#x by %a: %#x, not %#x", src[i],
-					     scale, got[i], want[i]);
+		same_codes(src, got, want, n, scale, "quotients");
+		ck_assert_int_eq(lens_steps_make(&steps, scale),
+				 fabsf(scale) > 0x1p-60f &&
+					 fabsf(scale) < 0x1p60f);
+		if (steps.scale != scale)
+			continue;
+		memset(got, 0x7f, n);
+		k.bf16_e4m3_steps(got, src, n, &steps);
+		same_codes(src, got, want, n, scale, "steps");
+		with_steps++;
 	}
+	ck_assert_uint_gt(with_steps, 90);
 }
 END_TEST
 
