@@ -25,7 +25,7 @@ from pathlib import Path
 
 GOALS = {"reverse, transposed, cold": (0.50, "0.50"), "reverse, quantized rows, cold": (0.40, "0.40"),
          "reverse, quantized, cold": (0.40, "0.40"), "null again": (0.0, "noise"), "dequantized, cold": (0.75, "0.75"), "transposed, cold": (0.50, "0.50"),
-         "split experts, cold": (0.50, "0.50"), "256 small split experts, cold": (0.45, "0.45"), "dequantized, hot": (0.95, "0.95")}
+         "transposed, of BF16, cold": (0.50, "0.50"), "split experts, cold": (0.50, "0.50"), "256 small split experts, cold": (0.45, "0.45"), "dequantized, hot": (0.95, "0.95")}
 
 
 def run(*argv):
@@ -135,19 +135,26 @@ def main():
             run(lensfs, "convert", "-q", work / "experts", work / "native")
             run(lensfs, "convert", "-q", work / "wide", work / "rows")
             make_weights(work / "native")
+            run(lensfs, "convert", "-q", "--reverse", work / "native", work / "hf")
             make_weights(work / "rows")
-            quantize = ("--reverse", "--quantize", "fp8")
+            quantize, bf16 = ("--reverse", "--quantize", "fp8"), m.mount(work / "hf")
             rows = m.mount(work / "rows", *quantize)
             p = largest(lensfs, work / "rows", "layers.1.self_attn.o_proj.weight", *quantize)
             back, codes = m.mount(work / "native", "--reverse"), m.mount(work / "native", *quantize)
             b = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", "--reverse")
             q = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", *quantize)
+            h = largest(lensfs, work / "hf", "layers.1.mlp.experts.gate_and_up")
             w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "layers.1.mlp.experts.gate_and_up")
 
             def experts_span():
                 m.again(work / "experts", experts)
                 run(reader, experts / x["file"], 0, x["offset"])
                 return span(experts / x["file"], x["offset"], x["bytes"])
+
+            def bf16_span():
+                m.again(work / "hf", bf16)
+                run(reader, bf16 / h["file"], 0, h["offset"])
+                return span(bf16 / h["file"], h["offset"], h["bytes"])
 
             def split_span(source, view):
                 s = largest(lensfs, source, "gate_and_up")
@@ -178,6 +185,7 @@ def main():
                 "null again": lambda: span(m.work / "null/file", 4096, x["bytes"]),
                 "dequantized, cold": lambda: span(wide / w["file"], w["offset"], w["bytes"]),
                 "transposed, cold": experts_span,
+                "transposed, of BF16, cold": bf16_span,
                 "split experts, cold": lambda: split_span(work / "split", split),
                 "256 small split experts, cold": lambda: split_span(work / "small", small),
                 "reverse, transposed, cold": back_span,
@@ -197,7 +205,7 @@ def main():
             for _ in range(passes):
                 spans["null"]()
                 for name in ("null", "null again", "dequantized, cold", "transposed, cold", "split experts, cold", "256 small split experts, cold",
-                             "reverse, transposed, cold",
+                             "transposed, of BF16, cold", "reverse, transposed, cold",
                              "reverse, quantized rows, cold", "reverse, quantized, cold"):
                     got[name].append(spans[name]())
                 spans["null"](), spans["dequantized, cold"]()
