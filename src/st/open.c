@@ -101,7 +101,7 @@ static int open_link(int dir, const char *name, bool follow_links,
 		     struct lens_err *err)
 {
 	struct stat st;
-	int fd;
+	int fd, why;
 
 	if (follow_links) {
 		/* What it leads to is looked at before it is opened: a FIFO's
@@ -119,9 +119,9 @@ static int open_link(int dir, const char *name, bool follow_links,
 	fd = open_beneath(dir, name);
 	if (fd >= 0)
 		return fd;
-	if (errno != EXDEV && errno != ENOSYS && errno != ELOOP &&
-	    errno != ENOENT)
-		return fail_open(name, errno, err);
+	why = errno;
+	if (why != EXDEV && why != ENOSYS && why != ELOOP && why != ENOENT)
+		return fail_open(name, why, err);
 	fd = open_blob(dir, name);
 	if (fd >= 0)
 		return fd;
@@ -130,6 +130,10 @@ static int open_link(int dir, const char *name, bool follow_links,
 			err, errno,
 			"'%s': it is a link to nothing that can be opened: %s",
 			LENS_SHOW(name), strerror(errno));
+	if (why == ENOSYS)
+		return lens_fail(err, EINVAL,
+				 "'%s': it is a link, and " LENS_NO_OPENAT2,
+				 LENS_SHOW(name));
 	return lens_fail(err, EINVAL,
 			 "'%s': it is a link that leads out of the directory "
 			 "(--follow-links allows it)",

@@ -97,7 +97,10 @@ static int refuse(const struct pointer *p, int code, struct lens_err *err)
 		return lens_fail(err, code,
 				 "'%s' names '%s', which is no directory",
 				 p->name, LENS_SHOW(p->path));
-	if (code == EXDEV || code == ENOSYS)
+	if (code == ENOSYS)
+		return lens_fail(err, EINVAL, "'%s' names '%s': %s", p->name,
+				 LENS_SHOW(p->path), LENS_NO_OPENAT2);
+	if (code == EXDEV)
 		return lens_fail(err, EINVAL,
 				 "'%s' names '%s', which leads out of the "
 				 "directory (--follow-links allows it)",
@@ -233,6 +236,8 @@ int lens_run_enter(struct lens_ckpt *ck, struct lens_err *err)
 		return lens_fail(err, EINVAL,
 				 "'" MODEL "': it is a link that leads out of "
 				 "the directory (--follow-links allows it)");
+	if (errno == ENOSYS && faccessat(ck->dir, MODEL, F_OK, 0) == 0)
+		return lens_fail(err, EINVAL, "'" MODEL "': " LENS_NO_OPENAT2);
 	return no_pointer(ck, err);
 }
 

@@ -89,6 +89,10 @@ int lens_source_slurp(int dir, const char *name, bool follow_links, size_t most,
 /* Folder @name in folder @dir, for what is in it (O_PATH): links on the way may
  * stay in @dir. -1, see errno; EXDEV: it leads out. */
 int lens_source_opendir(int dir, const char *name, bool follow_links);
+/* Why, where that can't be told (ENOSYS): in sandboxes, under emulators. */
+#define LENS_NO_OPENAT2                                                    \
+	"whether it leads out of the directory can't be told here, where " \
+	"there is no openat2 (--follow-links does not ask)"
 void lens_file_set(struct lens_file *f, int fd, const struct stat *st);
 /* Is @st still what @f was?  EIO, saying what changed, if not. */
 int lens_file_check(const struct lens_file *f, const struct stat *st,

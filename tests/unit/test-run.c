@@ -204,12 +204,19 @@ int main(void)
 	Suite *s = suite_create("run");
 	TCase *tc = tcase_create("run");
 	SRunner *sr = srunner_create(s);
+	int failed;
 
+	if (getenv("LENS_NO_OPENAT2")) {
+		printf("1..0 # SKIP runs are entered by openat2\n");
+		srunner_free(sr);
+		return 0;
+	}
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, which_step_is_taken, 0, LENS_ARRAY_SIZE(taken));
 	tcase_add_loop_test(tc, which_step_is_refused, 0, LENS_ARRAY_SIZE(bad));
 	tcase_add_test(tc, the_text_of_a_pointer);
 	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
-	return 0;
+	return failed ? 1 : 0;
 }
