@@ -146,6 +146,11 @@ def main():
             h = largest(lensfs, work / "hf", "layers.1.mlp.experts.gate_and_up")
             w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "layers.1.mlp.experts.gate_and_up")
 
+            def wide_span():
+                """The second time, as the null server's: memory that nobody used for a while is not there at once."""
+                span(wide / w["file"], w["offset"], w["bytes"])
+                return span(wide / w["file"], w["offset"], w["bytes"])
+
             def experts_span():
                 m.again(work / "experts", experts)
                 run(reader, experts / x["file"], 0, x["offset"])
@@ -183,7 +188,7 @@ def main():
             spans = {
                 "null": lambda: span(m.work / "null/file", 4096, x["bytes"]),
                 "null again": lambda: span(m.work / "null/file", 4096, x["bytes"]),
-                "dequantized, cold": lambda: span(wide / w["file"], w["offset"], w["bytes"]),
+                "dequantized, cold": wide_span,
                 "transposed, cold": experts_span,
                 "transposed, of BF16, cold": bf16_span,
                 "split experts, cold": lambda: split_span(work / "split", split),
@@ -216,8 +221,10 @@ def main():
     bad = 0
     print(f"{'GB/s, median of ' + str(passes):32}{'median':>8}{'least':>8}{'most':>8}{'/ null':>9}  goal")
     for name, values in got.items():
-        base = statistics.median(got["null, hot" if "hot" in name else "null"])
-        ratio = statistics.median(values) / base
+        if "hot" in name:  # each beside its own: both swing by two
+            ratio = statistics.median(v / base for v, base in zip(values, got["null, hot"]))
+        else:
+            ratio = statistics.median(values) / statistics.median(got["null"])
         goal = GOALS.get(name, (0, ""))
         bad += ratio < goal[0]
         print(f"{name:32}{statistics.median(values):8.2f}{min(values):8.2f}{max(values):8.2f}{ratio:9.2f}  {goal[1]}")
