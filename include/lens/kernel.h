@@ -79,8 +79,11 @@ struct lens_kernels {
 			    float scale);
 	void (*bf16_e4m3_by)(uint8_t *dst, const uint16_t *src, size_t n,
 			     float scale);
-	/* The same codes, by way of the scale's steps. */
-	void (*bf16_e4m3_steps)(uint8_t *dst, const uint16_t *src, size_t n,
+	/* The same codes, by way of the scale's steps: @lines of n elements
+	 * each; strides are in elements, between lines. */
+	void (*bf16_e4m3_steps)(uint8_t *dst, size_t dst_stride,
+				const uint16_t *src, size_t src_stride,
+				size_t lines, size_t n,
 				const struct lens_steps *steps);
 	/* The largest of all bit patterns without their sign: of the number
 	 * farthest from 0, or of an infinity, or of a NaN, if there is one.

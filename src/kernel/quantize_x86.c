@@ -241,22 +241,26 @@ AVX2 static inline __m256i step_codes(__m256i a, __m256i b,
 						_mm256_set1_epi8((char)0x80)));
 }
 
-AVX2 static void bf16_e4m3_steps_avx2(uint8_t *dst, const uint16_t *src,
-				      size_t n, const struct lens_steps *steps)
+AVX2 static void bf16_e4m3_steps_avx2(uint8_t *dst, size_t ds,
+				      const uint16_t *src, size_t ss,
+				      size_t lines, size_t n,
+				      const struct lens_steps *steps)
 {
 	const struct steps s = steps_of(steps);
 
 	if (n < 32) {
-		lens_steps_scalar(dst, src, n, steps);
+		lens_steps_scalar(dst, ds, src, ss, lines, n, steps);
 		return;
 	}
-	for (size_t i = 0; i < n; i = next(i, n, 32)) {
-		const __m256i code =
-			step_codes(load(src + i), load(src + i + 16), &s);
+	for (; lines; lines--, dst += ds, src += ss)
+		for (size_t i = 0; i < n; i = next(i, n, 32)) {
+			const __m256i code = step_codes(load(src + i),
+							load(src + i + 16), &s);
 
-		store(dst + i, _mm256_permute4x64_epi64(
-				       _mm256_xor_si256(code, s.flip), 0xd8));
-	}
+			store(dst + i,
+			      _mm256_permute4x64_epi64(
+				      _mm256_xor_si256(code, s.flip), 0xd8));
+		}
 }
 
 AVX2 static uint16_t most16_avx2(const uint16_t *src, size_t n)

@@ -86,17 +86,22 @@ static unsigned small_code(const struct lens_steps *s, int x, unsigned m)
 	return code;
 }
 
-void lens_steps_scalar(uint8_t *dst, const uint16_t *src, size_t n,
-		       const struct lens_steps *s)
+static uint8_t code_by(const struct lens_steps *s, unsigned v)
 {
-	for (size_t i = 0; i < n; i++) {
-		const unsigned v = lens_get16(src, i), m = v & 0x7f,
-			       sign = (v >> 8 & 0x80) ^ s->flip;
-		const int x = (int)(v >> 7 & 0xff) - s->exponent;
-		int code = s->code[m >> 3] + (m > s->last[m >> 3]) + 8 * x;
+	const unsigned m = v & 0x7f, sign = (v >> 8 & 0x80) ^ s->flip;
+	const int x = (int)(v >> 7 & 0xff) - s->exponent;
+	int code = s->code[m >> 3] + (m > s->last[m >> 3]) + 8 * x;
 
-		if (code < 8)
-			code = (int)small_code(s, x, m);
-		dst[i] = (uint8_t)((code < 0x7e ? code : 0x7e) | (int)sign);
-	}
+	if (code < 8)
+		code = (int)small_code(s, x, m);
+	return (uint8_t)((code < 0x7e ? code : 0x7e) | (int)sign);
+}
+
+void lens_steps_scalar(uint8_t *dst, size_t ds, const uint16_t *src, size_t ss,
+		       size_t lines, size_t n, const struct lens_steps *s)
+{
+	for (size_t j = 0; j < lines; j++)
+		for (size_t i = 0; i < n; i++)
+			dst[j * ds + i] =
+				code_by(s, lens_get16(src, j * ss + i));
 }

@@ -11,8 +11,8 @@ extern const struct lens_kernels lens_kernels_scalar;
 /* steps.c.  The least exponent that a step is in is one more than this below
  * the scale's. */
 #define LENS_STEPS_UNDER 11
-void lens_steps_scalar(uint8_t *dst, const uint16_t *src, size_t n,
-		       const struct lens_steps *s);
+void lens_steps_scalar(uint8_t *dst, size_t ds, const uint16_t *src, size_t ss,
+		       size_t lines, size_t n, const struct lens_steps *s);
 
 #if defined(__x86_64__)
 unsigned lens_cpu_x86(void);

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #define AT_ONCE 512 /* values, on the stack */
+#define MANY 4096   /* values that are worth making steps for */
 #define LARGEST 448.0f
 #define INFINITE 0x7f800000u
 
@@ -45,36 +46,38 @@ static bool can_encode(const struct lens_encoder *e, float scale, uint32_t most)
 	return isinf(largest);
 }
 
-/* The steps of @scale, if they are there or it comes for a second time in this
- * place: to make them takes as long as some thousand values. */
-static const struct lens_steps *steps_of(struct lens_stepped *s, float scale)
+/* The steps of @scale, if it comes for a second time in this place or for many
+ * values. */
+static const struct lens_steps *steps_of(struct lens_stepped *s, float scale,
+					 size_t n)
 {
-	const bool again = s->asked == scale;
+	const bool worth = s->asked == scale || n >= MANY;
 
 	s->asked = scale;
 	if (s->steps.scale == scale ||
-	    (again && lens_steps_make(&s->steps, scale)))
+	    (worth && lens_steps_make(&s->steps, scale)))
 		return &s->steps;
 	return NULL;
 }
 
-/* Values that all have one scale. */
-static bool encode_run(const struct lens_encoder *e, float scale,
-		       const void *values, size_t n, uint8_t *dst,
-		       struct lens_stepped *s)
+/* Numbers of BF16, and nothing else among them? */
+static bool bf16_numbers(const struct lens_encoder *e, const void *values,
+			 size_t n)
+{
+	return e->from == LENS_BF16 &&
+	       (e->made_by ||
+		(uint32_t)lens_kernels()->most16(values, n) << 16 < INFINITE);
+}
+
+static bool encode_line(const struct lens_encoder *e, float scale,
+			const void *values, size_t n, uint8_t *dst)
 {
 	const struct lens_kernels *k = lens_kernels();
 	const size_t es = lens_dtype_bits(e->from) / 8;
 	float f[AT_ONCE];
 
-	if (e->from == LENS_BF16 &&
-	    (e->made_by || (uint32_t)k->most16(values, n) << 16 < INFINITE)) {
-		const struct lens_steps *steps = steps_of(s, scale);
-
-		if (steps)
-			k->bf16_e4m3_steps(dst, values, n, steps);
-		else
-			k->bf16_e4m3_by(dst, values, n, scale);
+	if (bf16_numbers(e, values, n)) {
+		k->bf16_e4m3_by(dst, values, n, scale);
 		return true;
 	}
 	for (size_t i = 0, m; i < n; i += m) {
@@ -87,27 +90,69 @@ static bool encode_run(const struct lens_encoder *e, float scale,
 	return true;
 }
 
-bool lens_encode(const struct lens_encoder *e, const uint64_t *at, unsigned dim,
-		 const void *values, size_t n, uint8_t *dst,
+/* Values that all have one scale. */
+static bool encode_block(const struct lens_encoder *e, float scale,
+			 const struct lens_uncoded *u, struct lens_stepped *s)
+{
+	const struct lens_steps *steps = NULL;
+	size_t j = 0;
+
+	while (j < u->lines && bf16_numbers(e, u->values + j * u->stride, u->n))
+		j++;
+	if (j == u->lines)
+		steps = steps_of(s, scale, u->lines * u->n);
+	if (steps) {
+		lens_kernels()->bf16_e4m3_steps(
+			u->dst, u->dst_stride, (const void *)u->values,
+			u->stride / 2, u->lines, u->n, steps);
+		return true;
+	}
+	for (j = 0; j < u->lines; j++)
+		if (!encode_line(e, scale, u->values + j * u->stride, u->n,
+				 u->dst + j * u->dst_stride))
+			return false;
+	return true;
+}
+
+/* How many of @n indexes from @x on have the scale of @x along dimension @d;
+ * @block: which one that is. */
+static size_t alike(const struct lens_encoder *e, unsigned d, uint64_t x,
+		    size_t n, uint64_t *block)
+{
+	uint64_t left;
+
+	*block = e->stride[d] ? x / e->div[d] : 0;
+	left = e->stride[d] ? (*block + 1) * e->div[d] - x : n;
+	return left < n ? (size_t)left : n;
+}
+
+bool lens_encode(const struct lens_encoder *e, const struct lens_uncoded *u,
 		 struct lens_stepped *s)
 {
 	const size_t es = lens_dtype_bits(e->from) / 8;
 	const float *scale = e->scale;
+	struct lens_uncoded part = *u;
+	uint64_t y = 0, x;
 
 	for (unsigned d = 0; d < e->rank; d++)
-		if (d != dim)
-			scale += at[d] / e->div[d] * e->stride[d];
-	for (size_t i = 0, m; i < n; i += m) {
-		const uint64_t x = at[dim] + i;
-		const uint64_t block = e->stride[dim] ? x / e->div[dim] : 0;
-
-		m = n - i;
-		if (e->stride[dim] && m > (block + 1) * e->div[dim] - x)
-			m = (size_t)((block + 1) * e->div[dim] - x);
-		if (!encode_run(e, scale[block * e->stride[dim]],
-				(const char *)values + i * es, m, dst + i,
-				&s[block % LENS_STEPPED]))
-			return false;
+		if (d != u->dim && (d != u->across || u->lines == 1))
+			scale += u->at[d] / e->div[d] * e->stride[d];
+	for (size_t j = 0; j < u->lines; j += part.lines) {
+		part.lines = 1;
+		if (u->lines > 1)
+			part.lines = alike(e, u->across, u->at[u->across] + j,
+					   u->lines - j, &y);
+		for (size_t i = 0; i < u->n; i += part.n) {
+			part.n = alike(e, u->dim, u->at[u->dim] + i, u->n - i,
+				       &x);
+			part.values = u->values + j * u->stride + i * es;
+			part.dst = u->dst + j * u->dst_stride + i;
+			if (!encode_block(e,
+					  scale[y * e->stride[u->across] +
+						x * e->stride[u->dim]],
+					  &part, &s[x % LENS_STEPPED]))
+				return false;
+		}
 	}
 	return true;
 }

@@ -30,14 +30,17 @@ void lens_work_encode(const struct lens_work *w, const struct lens_tile *t,
 	const struct lens_encoder *e = w->o->encoder;
 	const uint64_t step = t->piece->step[dim];
 	const size_t es = lens_dtype_bits(e->from) / 8, run = step == 1 ? n : 1;
-	uint64_t at[LENS_DIMS];
+	struct lens_uncoded u = {
+		.dim = dim, .n = run, .lines = 1, .values = values, .dst = dst
+	};
 
-	place_of(w, t, ka, kb, at);
+	place_of(w, t, ka, kb, u.at);
 	for (size_t i = 0; i < n; i += run) {
-		if (!lens_encode(e, at, dim, (const char *)values + i * es, run,
-				 dst + i, w->x->stepped))
+		if (!lens_encode(e, &u, w->x->stepped))
 			*w->unfit = true;
-		at[dim] += step;
+		u.at[dim] += step;
+		u.values += run * es;
+		u.dst += run;
 	}
 }
 
@@ -119,6 +122,26 @@ bool lens_work_encodes(const struct lens_work *w, const struct lens_tile *t)
 	       t->kn[b] * t->kn[b - 1] <= LENS_PART && columns_at_once(w, t);
 }
 
+/* Columns of the output whose values are there, @stride bytes apart, all at
+ * once. */
+static void encode_lines(const struct lens_work *w, const struct lens_tile *t,
+			 const void *values, size_t stride, unsigned char *dst)
+{
+	const unsigned b = w->o->v.rank - 1;
+	struct lens_uncoded u = { .dim = b - 1,
+				  .across = b,
+				  .n = (size_t)t->kn[b - 1],
+				  .lines = (size_t)t->kn[b],
+				  .values = values,
+				  .dst = dst,
+				  .stride = stride,
+				  .dst_stride = (size_t)t->kn[b - 1] };
+
+	place_of(w, t, 0, 0, u.at);
+	if (!lens_encode(w->o->encoder, &u, w->x->stepped))
+		*w->unfit = true;
+}
+
 /* Columns of the output, rows of the source, to codes one after another. */
 static int encode_columns(const struct lens_work *w, const struct lens_tile *t,
 			  unsigned char *dst, struct lens_err *err)
@@ -136,6 +159,10 @@ static int encode_columns(const struct lens_work *w, const struct lens_tile *t,
 	if (lens_work_fetch(w, t, &box, w->x->codes, err) < 0 ||
 	    lens_window_load(w->p, s, &box, w->x, win, err) < 0)
 		return -err->code;
+	if (!s->codec && !q->from->n_steps) {
+		encode_lines(w, t, w->x->codes, (size_t)rows * code, dst);
+		return 0;
+	}
 	memcpy(at, box.origin, sizeof(at));
 	for (uint64_t c = 0; c < t->kn[b]; c++) {
 		at[jb] = box.origin[jb] + c * q->src_step[jb];

@@ -55,10 +55,19 @@ struct lens_stepped {
 	float asked; /* 0: none yet */
 	struct lens_steps steps;
 };
-/* Codes of @n values along dimension @dim, the first at index @at; s[] is the
- * thread's.  false if they should not have been NaN or infinite. */
-bool lens_encode(const struct lens_encoder *e, const uint64_t *at, unsigned dim,
-		 const void *values, size_t n, uint8_t *dst,
+/* Values that become codes: lines of @n along dimension @dim, the first at
+ * index @at, each next one further along dimension @across. */
+struct lens_uncoded {
+	uint64_t at[LENS_DIMS];
+	unsigned dim, across; /* @across: any, if there is one line */
+	size_t n, lines;
+	const char *values;
+	uint8_t *dst;
+	size_t stride, dst_stride; /* bytes between lines */
+};
+/* s[] is the thread's.  false if values should not have been NaN or infinite.
+ */
+bool lens_encode(const struct lens_encoder *e, const struct lens_uncoded *u,
 		 struct lens_stepped *s);
 /* An encoder for values like @v, n scales to come; NULL: no memory. */
 struct lens_encoder *lens_encoder_new(struct lens_plan *p,

@@ -33,7 +33,7 @@ int main(void)
 			refused++;
 			continue;
 		}
-		k->bf16_e4m3_steps(got, src, N, &steps);
+		k->bf16_e4m3_steps(got, N, src, N, 1, N, &steps);
 		k->bf16_e4m3_by(want, src, N, scale);
 		wrong += memcmp(got, want, N) != 0;
 		zeros += got[127] == 0;

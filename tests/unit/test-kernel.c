@@ -359,7 +359,7 @@ static void call_bf16_e4m3_steps(const struct lens_kernels *k, void *dst,
 	struct lens_steps steps;
 
 	ck_assert(lens_steps_make(&steps, -0x1.d3p-3f));
-	k->bf16_e4m3_steps(dst, numbers_of(src, n), n, &steps);
+	k->bf16_e4m3_steps(dst, n, numbers_of(src, n), n, 1, n, &steps);
 }
 
 static void call_most16(const struct lens_kernels *k, void *dst,
@@ -502,6 +502,29 @@ static void same_codes(const uint16_t *src, const uint8_t *got,
 				     scale, got[i], want[i]);
 }
 
+/* In lines that lie apart, and out of lines that do. */
+static void by_lines(const struct lens_kernels *k, uint8_t *got,
+		     const uint16_t *src, size_t n,
+		     const struct lens_steps *steps)
+{
+	static uint8_t apart[(1 << 16) + 64 * 7];
+	const size_t n_lines = steps->flip ? 3 : 64, line = n / n_lines,
+		     stride = line + 7;
+
+	ck_assert_uint_eq(n_lines * line, n);
+	memset(apart, 0xee, sizeof(apart));
+	k->bf16_e4m3_steps(apart, stride, src, line, n_lines, line, steps);
+	for (size_t j = 0; j < n_lines; j++) {
+		memcpy(got + j * line, apart + j * stride, line);
+		for (size_t i = line; i < stride; i++)
+			ck_assert_uint_eq(apart[j * stride + i], 0xee);
+	}
+	/* And out of such. */
+	k->bf16_e4m3_steps(apart, 40, src, line, n_lines, 40, steps);
+	for (size_t j = 0; j < n_lines; j++)
+		ck_assert_mem_eq(apart + j * 40, got + j * line, 40);
+}
+
 /* Every finite BF16 there is, in an order that mixes them, by scales of any
  * kind: as the scalar code, which is the definition; by steps, too. */
 START_TEST(all_of_bf16_by_many_scales)
@@ -541,7 +564,7 @@ START_TEST(all_of_bf16_by_many_scales)
 		if (steps.scale != scale)
 			continue;
 		memset(got, 0x7f, n);
-		k.bf16_e4m3_steps(got, src, n, &steps);
+		by_lines(&k, got, src, n, &steps);
 		same_codes(src, got, want, n, scale, "steps");
 		with_steps++;
 	}
