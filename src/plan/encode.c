@@ -61,28 +61,49 @@ static const struct lens_steps *steps_of(struct lens_stepped *s, float scale,
 }
 
 /* Numbers of BF16, and nothing else among them? */
-static bool bf16_numbers(const struct lens_encoder *e, const void *values,
-			 size_t n)
+static bool bf16_numbers(const struct lens_encoder *e,
+			 const struct lens_uncoded *u)
 {
-	return e->from == LENS_BF16 &&
-	       (e->made_by ||
-		(uint32_t)lens_kernels()->most16(values, n) << 16 < INFINITE);
+	if (e->from != LENS_BF16)
+		return false;
+	for (size_t j = 0; !e->made_by && j < u->lines; j++)
+		if ((uint32_t)lens_kernels()->most16(
+			    (const void *)(u->values + j * u->stride), u->n)
+			    << 16 >=
+		    INFINITE)
+			return false;
+	return true;
 }
 
+static void encode_bf16(float scale, const struct lens_uncoded *u,
+			struct lens_stepped *s)
+{
+	const struct lens_kernels *k = lens_kernels();
+	const struct lens_steps *steps = steps_of(s, scale, u->lines * u->n);
+
+	if (steps) {
+		k->bf16_e4m3_steps(u->dst, u->dst_stride,
+				   (const void *)u->values, u->stride / 2,
+				   u->lines, u->n, steps);
+		return;
+	}
+	for (size_t j = 0; j < u->lines; j++)
+		k->bf16_e4m3_by(u->dst + j * u->dst_stride,
+				(const void *)(u->values + j * u->stride), u->n,
+				scale);
+}
+
+/* A line of anything, by way of f32. */
 static bool encode_line(const struct lens_encoder *e, float scale,
-			const void *values, size_t n, uint8_t *dst)
+			const char *values, size_t n, uint8_t *dst)
 {
 	const struct lens_kernels *k = lens_kernels();
 	const size_t es = lens_dtype_bits(e->from) / 8;
 	float f[AT_ONCE];
 
-	if (bf16_numbers(e, values, n)) {
-		k->bf16_e4m3_by(dst, values, n, scale);
-		return true;
-	}
 	for (size_t i = 0, m; i < n; i += m) {
 		m = n - i < AT_ONCE ? n - i : AT_ONCE;
-		(void)lens_to_f32(e->from, f, (const char *)values + i * es, m);
+		(void)lens_to_f32(e->from, f, values + i * es, m);
 		if (!can_encode(e, scale, k->most32(f, m)))
 			return false;
 		k->f32_e4m3_by(dst + i, f, m, scale);
@@ -94,20 +115,11 @@ static bool encode_line(const struct lens_encoder *e, float scale,
 static bool encode_block(const struct lens_encoder *e, float scale,
 			 const struct lens_uncoded *u, struct lens_stepped *s)
 {
-	const struct lens_steps *steps = NULL;
-	size_t j = 0;
-
-	while (j < u->lines && bf16_numbers(e, u->values + j * u->stride, u->n))
-		j++;
-	if (j == u->lines)
-		steps = steps_of(s, scale, u->lines * u->n);
-	if (steps) {
-		lens_kernels()->bf16_e4m3_steps(
-			u->dst, u->dst_stride, (const void *)u->values,
-			u->stride / 2, u->lines, u->n, steps);
+	if (bf16_numbers(e, u)) {
+		encode_bf16(scale, u, s);
 		return true;
 	}
-	for (j = 0; j < u->lines; j++)
+	for (size_t j = 0; j < u->lines; j++)
 		if (!encode_line(e, scale, u->values + j * u->stride, u->n,
 				 u->dst + j * u->dst_stride))
 			return false;

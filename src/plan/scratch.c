@@ -12,16 +12,9 @@ static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool have_key;
 
-static void release(void *p)
-{
-	struct lens_scratch *x = p;
-
-	free(x);
-}
-
 static void make_key(void)
 {
-	have_key = pthread_key_create(&key, release) == 0;
+	have_key = pthread_key_create(&key, free) == 0;
 }
 
 struct lens_scratch *lens_plan_scratch(struct lens_err *err)

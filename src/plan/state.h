@@ -61,7 +61,7 @@ struct lens_uncoded {
 	uint64_t at[LENS_DIMS];
 	unsigned dim, across; /* @across: any, if there is one line */
 	size_t n, lines;
-	const char *values;
+	const char *values; /* of the encoder's dtype */
 	uint8_t *dst;
 	size_t stride, dst_stride; /* bytes between lines */
 };
