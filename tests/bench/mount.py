@@ -140,83 +140,51 @@ def main():
         m = Mounts(lensfs, null, work)
         try:
             wide, experts = m.mount(work / "wide"), m.mount(work / "experts")
-            split, small = m.mount(work / "split"), m.mount(work / "small")
             # What the experts were made into, read backwards.
             run(lensfs, "convert", "-q", work / "experts", work / "native")
             run(lensfs, "convert", "-q", work / "wide", work / "rows")
             make_weights(work / "native")
             run(lensfs, "convert", "-q", "--reverse", work / "native", work / "hf")
             make_weights(work / "rows")
-            quantize, bf16 = ("--reverse", "--quantize", "fp8"), m.mount(work / "hf")
-            in_blocks = (*quantize, "--block", "128")
-            rows, blocks = m.mount(work / "rows", *quantize), m.mount(work / "native", *in_blocks)
-            p = largest(lensfs, work / "rows", "layers.1.self_attn.o_proj.weight", *quantize)
-            back, codes = m.mount(work / "native", "--reverse"), m.mount(work / "native", *quantize)
-            b = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", "--reverse")
-            q = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", *quantize)
-            k = largest(lensfs, work / "native", "layers.1.mlp.experts.gate_up_proj", *in_blocks)
-            h = largest(lensfs, work / "hf", "layers.1.mlp.experts.gate_and_up")
             w, x = largest(lensfs, work / "wide", "o_proj"), largest(lensfs, work / "experts", "layers.1.mlp.experts.gate_and_up")
-
-            def wide_span():
-                """The second time, as the null server's: memory that nobody used for a while is not there at once."""
-                span(wide / w["file"], w["offset"], w["bytes"])
-                return span(wide / w["file"], w["offset"], w["bytes"])
-
-            def experts_span():
-                m.again(work / "experts", experts)
-                run(reader, experts / x["file"], 0, x["offset"])
-                return span(experts / x["file"], x["offset"], x["bytes"])
-
-            def bf16_span():
-                m.again(work / "hf", bf16)
-                run(reader, bf16 / h["file"], 0, h["offset"])
-                return span(bf16 / h["file"], h["offset"], h["bytes"])
-
-            def split_span(source, view):
-                s = largest(lensfs, source, "gate_and_up")
-                m.again(source, view)
-                run(reader, view / s["file"], 0, s["offset"])
-                return span(view / s["file"], s["offset"], s["bytes"])
-
-            def back_span():
-                m.again(work / "native", back, "--reverse")
-                run(reader, back / b["file"], 0, b["offset"])
-                return span(back / b["file"], b["offset"], b["bytes"])
-
-            def rows_span():
-                m.again(work / "rows", rows, *quantize)
-                run(reader, rows / p["file"], 0, p["offset"])
-                return span(rows / p["file"], p["offset"], p["bytes"])
-
-            def codes_span():
-                m.again(work / "native", codes, *quantize)
-                run(reader, codes / q["file"], 0, q["offset"])  # all scales are made
-                return span(codes / q["file"], q["offset"], q["bytes"])
-
-            def blocks_span():
-                m.again(work / "native", blocks, *in_blocks)
-                run(reader, blocks / k["file"], 0, k["offset"])
-                return span(blocks / k["file"], k["offset"], k["bytes"])
 
             def span(path, begin, n, cold=True):
                 return n / float(run(reader, *(["--drop"] if cold else []), path, begin, n)) / 1e9
 
+            def twice():
+                """The second time, as the null server's: memory that nobody used for a while is not there at once."""
+                span(wide / w["file"], w["offset"], w["bytes"])
+                return span(wide / w["file"], w["offset"], w["bytes"])
+
+            def anew(source, word, *options):
+                """A view that is mounted anew, whose earlier tensors are read, and whose scales are made, before its largest is."""
+                view = m.mount(work / source, *options)
+                t = largest(lensfs, work / source, word, *options)
+
+                def timed():
+                    m.again(work / source, view, *options)
+                    run(reader, view / t["file"], 0, t["offset"])
+                    return span(view / t["file"], t["offset"], t["bytes"])
+                return timed
+
+            fp8 = ("--reverse", "--quantize", "fp8")
+            hf, native = "layers.1.mlp.experts.gate_up_proj", "layers.1.mlp.experts.gate_and_up"
             spans = {
                 "null": lambda: span(m.work / "null/file", 4096, x["bytes"]),
                 "null again": lambda: span(m.work / "null/file", 4096, x["bytes"]),
-                "dequantized, cold": wide_span,
-                "transposed, cold": experts_span,
-                "transposed, of BF16, cold": bf16_span,
-                "split experts, cold": lambda: split_span(work / "split", split),
-                "256 small split experts, cold": lambda: split_span(work / "small", small),
-                "reverse, transposed, cold": back_span,
-                "reverse, quantized rows, cold": rows_span,
-                "reverse, quantized, cold": codes_span,
-                "reverse, in blocks, cold": blocks_span,
+                "dequantized, cold": twice,
+                "transposed, cold": anew("experts", native),
+                "transposed, of BF16, cold": anew("hf", native),
+                "split experts, cold": anew("split", "gate_and_up"),
+                "256 small split experts, cold": anew("small", "gate_and_up"),
+                "reverse, transposed, cold": anew("native", hf, "--reverse"),
+                "reverse, quantized rows, cold": anew("rows", "layers.1.self_attn.o_proj.weight", *fp8),
+                "reverse, quantized, cold": anew("native", hf, *fp8),
+                "reverse, in blocks, cold": anew("native", hf, *fp8, "--block", "128"),
                 "null, hot": lambda: span(m.work / "null/file", 4096, x["bytes"], cold=False),
                 "dequantized, hot": lambda: span(wide / w["file"], w["offset"], w["bytes"], cold=False),
             }
+            hot = ("null, hot", "dequantized, hot")
             got = {name: [] for name in spans}
             # A whole file once: what lies at the borders of a span belongs to somebody.
             size = (experts / x["file"]).stat().st_size
@@ -227,19 +195,18 @@ def main():
                 spans[name]()  # memory touched once
             for _ in range(passes):
                 spans["null"]()
-                for name in ("null", "null again", "dequantized, cold", "transposed, cold", "split experts, cold", "256 small split experts, cold",
-                             "transposed, of BF16, cold", "reverse, transposed, cold",
-                             "reverse, quantized rows, cold", "reverse, quantized, cold", "reverse, in blocks, cold"):
-                    got[name].append(spans[name]())
+                for name in spans:
+                    if name not in hot:
+                        got[name].append(spans[name]())
                 spans["null"](), spans["dequantized, cold"]()
-                for name in ("null, hot", "dequantized, hot") * 4:  # these are short
+                for name in hot * 4:  # these are short
                     got[name].append(spans[name]())
         finally:
             m.end()
     bad = 0
     print(f"{'GB/s, median of ' + str(passes):32}{'median':>8}{'least':>8}{'most':>8}{'/ null':>9}  goal")
     for name, values in got.items():
-        if "hot" in name:  # each beside its own: both swing by two
+        if name in hot:  # each beside its own: both swing by two
             ratio = statistics.median(v / base for v, base in zip(values, got["null, hot"]))
         else:
             ratio = statistics.median(values) / statistics.median(got["null"])
